@@ -1,0 +1,93 @@
+"""DVEFormer (Fischedick et al. 2025, arXiv:2601.00359): RGB-D in, dense text-aligned embeddings out.
+
+One code path for the published networks (which load the authors' checkpoints by name) and for this project's
+own small ``rgbd_mini``: only the numbers differ.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from rgbd_perception.models.context import PyramidPooling
+from rgbd_perception.models.mlp_decoder import MlpDecoder
+from rgbd_perception.models.output import ModelOutput
+from rgbd_perception.models.swin_v2 import WindowAttentionV2
+from rgbd_perception.models.swin_v2_multi import PATCH, SwinMulti, SwinMultiConfig
+
+__all__ = ["DVEFORMER_CONFIGS", "DVEFormer", "DVEFormerConfig"]
+
+
+@dataclass(frozen=True)
+class DVEFormerConfig:
+    """Everything that defines a network of the family.
+
+    ``branches`` are the decoder's channels for strides 32, 16, 8 and 4; each of ``upsamplings`` doubles the
+    output's resolution, which is a quarter of the input's without any. Depth statistics are in metres.
+    """
+
+    backbone: SwinMultiConfig = field(default_factory=SwinMultiConfig)
+    context_bins: tuple[int, ...] = (1, 5)
+    branches: tuple[int, ...] = (256, 128, 64, 64)
+    fused: int = 512
+    embedding_dim: int = 768
+    upsamplings: int = 0
+    dropout: float = 0.1
+    depth_mean: float = 2.84194941272766
+    depth_std: float = 1.4172594281672277
+
+    @property
+    def stride(self) -> int:
+        """Input pixels along one side of an output cell."""
+        return PATCH // 2**self.upsamplings
+
+
+class DVEFormer(nn.Module):
+    """Backbone with two patch embeddings, pyramid pooling, MLP decoder, embedding head."""
+
+    def __init__(self, config: DVEFormerConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.backbone.widths
+        self.encoder = nn.Sequential(OrderedDict(backbone=SwinMulti(config.backbone)))
+        self.context_module = PyramidPooling(widths[-1], config.context_bins)
+        decoder = MlpDecoder(
+            widths, config.branches, config.fused, config.embedding_dim, config.upsamplings, config.dropout
+        )
+        self.decoders = nn.ModuleDict({"dense_visual_embedding_decoder": decoder})
+
+    def forward(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
+        """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> embedding (B, D, H/stride, W/stride).
+
+        H and W must be multiples of 4. See ``inference.preprocess.normalize`` for the inputs.
+        """
+        *skips, last = self.encoder.backbone(rgb, depth)
+        context = self.context_module(last.permute(0, 3, 1, 2))
+        return ModelOutput(embedding=self.decoders["dense_visual_embedding_decoder"](context, skips))
+
+    def fold_constants(self) -> DVEFormer:
+        """Precompute what does not depend on the input; call after loading weights. ``train()`` undoes it."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, WindowAttentionV2):
+                module.fold()
+        return self
+
+
+DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
+    "dveformer_reducedres": DVEFormerConfig(),
+    "dveformer_fullres": DVEFormerConfig(upsamplings=2),
+    "rgbd_mini": DVEFormerConfig(
+        backbone=SwinMultiConfig(
+            rgb_width=24, depth_width=8, depths=(2, 2, 6, 2), heads=(1, 2, 4, 8), drop_path=0.05
+        ),
+        branches=(64, 48, 32, 32),
+        fused=128,
+        embedding_dim=384,
+        dropout=0.0,
+        depth_mean=2.5,
+        depth_std=1.5,
+    ),
+}

@@ -1,0 +1,107 @@
+"""MLP decoder in the style of SegFormer (Xie et al. 2021, arXiv:2105.15203) with an embedding head.
+
+Each stage goes through a 1x1 convolution, is upsampled to stride 4, concatenated and fused by another 1x1
+convolution. A 1x1 convolution and bilinear upsampling commute (the weights of the interpolation sum to one), so
+the fusion is applied to each branch at its own resolution and the results are added at stride 4: the same
+function of the same parameters at a fraction of the cost.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MlpDecoder(nn.Module):
+    """Context map at stride 32 and skips at strides 16, 8, 4 -> embeddings (B, D, H/4, W/4) or (B, D, H, W)."""
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        branches: Sequence[int],
+        fused: int,
+        out_channels: int,
+        upsamplings: int,
+        dropout: float,
+    ) -> None:
+        """``widths``: channels of the stages at strides 4, 8, 16, 32; ``branches``: of strides 32, 16, 8, 4."""
+        super().__init__()
+        *skips, last = widths
+        skips = skips[::-1]
+        self.branches = tuple(branches)
+        self.main_branch = _branch(last, branches[0])
+        self.skip_fusions = nn.ModuleList(
+            nn.Sequential(OrderedDict(ln=nn.LayerNorm(width, eps=1e-5))) for width in skips
+        )
+        self.skip_branches = nn.ModuleList(
+            _branch(width, branch) for width, branch in zip(skips, branches[1:], strict=True)
+        )
+        self.fuse = nn.Sequential(
+            OrderedDict(
+                conv=nn.Conv2d(sum(branches), fused, 1, bias=False),
+                norm=nn.BatchNorm2d(fused, eps=1e-5),
+                act=nn.ReLU(inplace=True),
+            )
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self._task_head = EmbeddingHead(fused, out_channels, upsamplings)
+
+    def forward(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """``context`` (B, C, h, w) at stride 32; ``skips`` (B, h, w, C) at strides 4, 8, 16."""
+        weights = self.fuse.conv.weight.split(self.branches, dim=1)
+        size = skips[0].shape[1:3]
+        fused = _upsample(F.conv2d(self.main_branch(context), weights[0]), size)
+        inputs = zip(reversed(skips), self.skip_fusions, self.skip_branches, weights[1:], strict=True)
+        for skip, norm, branch, weight in inputs:
+            features = branch(norm(skip).permute(0, 3, 1, 2))
+            fused = fused + _upsample(F.conv2d(features, weight), size)
+        fused = self.fuse.act(self.fuse.norm(fused))
+        return self._task_head(self.dropout(fused))
+
+
+class EmbeddingHead(nn.Module):
+    """Last convolution (1x1, or 3x3 where learned upsamplings follow), not normalised."""
+
+    def __init__(self, channels: int, out_channels: int, upsamplings: int) -> None:
+        super().__init__()
+        kernel = 3 if upsamplings else 1
+        self.conv = nn.Conv2d(channels, out_channels, kernel, padding=kernel // 2)
+        self.upsamplings = upsamplings
+        for index in range(upsamplings):
+            self.add_module(f"upsample_{index}", LearnedUpsampling(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        for index in range(self.upsamplings):
+            x = getattr(self, f"upsample_{index}")(x)
+        return x
+
+
+class LearnedUpsampling(nn.Module):
+    """Nearest x2, then a depth-wise 3x3 convolution with zero padding that starts as a bilinear kernel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        kernel = torch.tensor([1.0, 2.0, 1.0])
+        with torch.no_grad():
+            self.conv.weight.copy_((kernel[:, None] * kernel[None, :] / 16.0).expand_as(self.conv.weight))
+            self.conv.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def _branch(channels_in: int, channels_out: int) -> nn.Sequential:
+    embedding = nn.Sequential(OrderedDict(conv=nn.Conv2d(channels_in, channels_out, 1)))
+    return nn.Sequential(OrderedDict(embedding=embedding))
+
+
+def _upsample(x: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    if x.shape[2:] == size:
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)

@@ -1,0 +1,204 @@
+"""Swin Transformer V2 blocks (Liu et al. 2022, arXiv:2111.09883): window attention, block, patch merging.
+
+Sub-module names follow the published DVEFormer checkpoints, so that those load by name. All feature maps are
+channels-last, (B, H, W, C).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MAX_LOGIT_SCALE = math.log(100.0)
+MASKED = -100.0
+CPB_HIDDEN = 512
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016): drops the residual branch of whole samples while training."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.probability == 0.0:
+            return x
+        keep = 1.0 - self.probability
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * (x.new_empty(shape).bernoulli_(keep) / keep)
+
+
+class WindowAttentionV2(nn.Module):
+    """Scaled cosine attention inside (shifted) square windows with a log-spaced continuous position bias.
+
+    The map is zero-padded at the right and at the bottom to a multiple of the window before the shift; padded
+    tokens are not masked, as in the reference.
+    """
+
+    def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
+        super().__init__()
+        self.dim, self.heads, self.window, self.shift = dim, heads, window, shift
+        self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), math.log(10.0)))
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.cpb_mlp = nn.Sequential(
+            nn.Linear(2, CPB_HIDDEN), nn.ReLU(inplace=True), nn.Linear(CPB_HIDDEN, heads, bias=False)
+        )
+        self.register_buffer("relative_coords_table", _relative_coords_table(window))
+        self.register_buffer("relative_position_index", _relative_position_index(window))
+        self._folded_bias: Tensor | None = None
+        self._folded_masked: tuple[tuple[int, int, int, int], Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        batch, height, width, dim = x.shape
+        window = self.window
+        padded_h, padded_w = _round_up(height, window), _round_up(width, window)
+        if (padded_h, padded_w) != (height, width):
+            x = F.pad(x, (0, 0, 0, padded_w - width, 0, padded_h - height))
+        shifts = (
+            0 if padded_h <= window else self.shift,
+            0 if padded_w <= window else self.shift,
+        )
+        if any(shifts):
+            x = torch.roll(x, (-shifts[0], -shifts[1]), dims=(1, 2))
+        windows = _partition(x, window)
+        windows = self._attend(windows, batch, (padded_h, padded_w), shifts)
+        x = _reverse(windows, window, (batch, padded_h, padded_w, dim))
+        if any(shifts):
+            x = torch.roll(x, shifts, dims=(1, 2))
+        return x[:, :height, :width]
+
+    def _attend(self, x: Tensor, batch: int, size: tuple[int, int], shifts: tuple[int, int]) -> Tensor:
+        """(B * windows, N, C) -> the same shape."""
+        count, tokens, dim = x.shape
+        qkv = F.linear(x, self.qkv.weight, self._qkv_bias())
+        qkv = qkv.view(count, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        q, k = F.normalize(qkv[:2], dim=-1).unbind(0)
+        q = q * self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
+        bias = self._bias(size, shifts)
+        if bias.shape[0] > 1:  # one mask per window of an image
+            bias = bias.repeat(batch, 1, 1, 1)
+        out = F.scaled_dot_product_attention(q, k, qkv[2], attn_mask=bias.to(q.dtype), scale=1.0)
+        return self.proj(out.transpose(1, 2).reshape(count, tokens, dim))
+
+    def _qkv_bias(self) -> Tensor:
+        """The key bias counts as zero whatever value is stored (a quirk of the reference)."""
+        bias = self.qkv.bias
+        return torch.cat((bias[: self.dim], torch.zeros_like(bias[: self.dim]), bias[2 * self.dim :]))
+
+    def _position_bias(self) -> Tensor:
+        """(1, heads, N, N)."""
+        tokens = self.window**2
+        table = self.cpb_mlp(self.relative_coords_table).view(-1, self.heads)
+        bias = table[self.relative_position_index].view(tokens, tokens, self.heads).permute(2, 0, 1)
+        return 16.0 * torch.sigmoid(bias).contiguous().unsqueeze(0)
+
+    def _bias(self, size: tuple[int, int], shifts: tuple[int, int]) -> Tensor:
+        """Position bias plus shift mask: (1 or windows of an image, heads, N, N)."""
+        key = (*size, *shifts)
+        if self._folded_masked is not None and self._folded_masked[0] == key:
+            return self._folded_masked[1]
+        bias = self._position_bias() if self._folded_bias is None else self._folded_bias
+        if any(shifts):
+            bias = bias + _shift_mask(size, shifts, self.window).to(bias).unsqueeze(1)
+        if self._folded_bias is not None:
+            self._folded_masked = (key, bias)
+        return bias
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Freeze the position bias for inference; ``train()`` undoes it."""
+        self._folded_bias, self._folded_masked = self._position_bias(), None
+
+    def train(self, mode: bool = True) -> WindowAttentionV2:
+        self._folded_bias = self._folded_masked = None
+        return super().train(mode)
+
+
+class SwinBlockV2(nn.Module):
+    """Residual block with post-norm: attention, then a two-layer MLP with exact GELU."""
+
+    def __init__(
+        self, dim: int, heads: int, window: int, shift: int, mlp_ratio: float, drop_path: float
+    ) -> None:
+        super().__init__()
+        hidden = int(dim * mlp_ratio)
+        self.norm1 = nn.LayerNorm(dim, eps=1e-5)
+        self.attn = WindowAttentionV2(dim, heads, window, shift)
+        self.drop_path = DropPath(drop_path)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-5)
+        # Identities hold the places of the checkpoints' dropouts: their linears are called mlp.0 and mlp.3.
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop_path(self.norm1(self.attn(x)))
+        return x + self.drop_path(self.norm2(self.mlp(x)))
+
+
+class PatchMergingV2(nn.Module):
+    """Halves the resolution and doubles the channels: four phases, linear, LayerNorm."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.norm = nn.LayerNorm(2 * dim, eps=1e-5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[1:3]
+        if height % 2 or width % 2:
+            x = F.pad(x, (0, 0, 0, width % 2, 0, height % 2))
+        phases = (x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2])
+        return self.norm(self.reduction(torch.cat(phases, dim=-1)))
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _partition(x: Tensor, window: int) -> Tensor:
+    """(B, H, W, C) -> (B * windows, N, C)."""
+    batch, height, width, dim = x.shape
+    x = x.view(batch, height // window, window, width // window, window, dim)
+    return x.transpose(2, 3).reshape(-1, window * window, dim)
+
+
+def _reverse(windows: Tensor, window: int, shape: tuple[int, int, int, int]) -> Tensor:
+    """(B * windows, N, C) -> (B, H, W, C)."""
+    batch, height, width, dim = shape
+    x = windows.view(batch, height // window, width // window, window, window, dim)
+    return x.transpose(2, 3).reshape(shape)
+
+
+def _relative_coords_table(window: int) -> Tensor:
+    """(1, 2w-1, 2w-1, 2) offsets (dy, dx): 8 d / (w - 1), log-spaced, over log2(8)."""
+    offsets = torch.arange(-(window - 1), window, dtype=torch.float32) * 8.0 / (window - 1)
+    spaced = torch.sign(offsets) * torch.log2(offsets.abs() + 1.0) / 3.0
+    return torch.stack(torch.meshgrid(spaced, spaced, indexing="ij"), dim=-1).unsqueeze(0)
+
+
+def _relative_position_index(window: int) -> Tensor:
+    """(N * N,) row of the coordinate table for each pair of tokens of a window."""
+    axis = torch.arange(window)
+    y, x = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="ij"))
+    dy, dx = y[:, None] - y[None, :] + window - 1, x[:, None] - x[None, :] + window - 1
+    return (dy * (2 * window - 1) + dx).flatten()
+
+
+@lru_cache(maxsize=32)
+def _shift_mask(size: tuple[int, int], shifts: tuple[int, int], window: int) -> Tensor:
+    """(windows, N, N): 0 inside a region of the unshifted map, MASKED across a border."""
+    regions = [torch.zeros(extent) for extent in size]
+    for region, extent, shift in zip(regions, size, shifts, strict=True):
+        if shift:
+            region[extent - window : extent - shift] = 1
+            region[extent - shift :] = 2
+    region_map = (3 * regions[0][:, None] + regions[1][None, :]).view(1, *size, 1)
+    windows = _partition(region_map, window).squeeze(-1)
+    different = windows[:, :, None] != windows[:, None, :]
+    return torch.zeros(different.shape).masked_fill_(different, MASKED)
