@@ -1,10 +1,11 @@
 """The words of the synthetic rooms: 38 classes, how people call them, and texts kept away from training.
 
-Every class has ``synonyms`` (nouns that take attributes: "a small red settee") and ``phrases`` (descriptions that
-stand alone); training targets are made from both. ``heldout`` paraphrases share no content word with any
+Every class has ``synonyms`` (nouns that take attributes: "a small red settee") and ``phrases`` (descriptions
+that stand alone); training targets are made from both. ``heldout`` paraphrases share no content word with any
 training text of any class: they are only for asking, so that an answer to them shows generalisation. With
-the all-MiniLM-L6-v2 text encoder each of them is nearest to its own class mean, by a margin (tested). "stool" has none, because
-no paraphrase without its own words passes that test. ``ABSENT_TEXTS`` name things that no room contains.
+the all-MiniLM-L6-v2 text encoder each of them is nearest to its own class mean by a margin, and nearer than
+any of ``ABSENT_TEXTS`` (things that no room contains) is to any class; both are tested. Stool, window and
+ceiling have none: no paraphrase without their own words passed.
 """
 
 from __future__ import annotations
@@ -279,10 +280,10 @@ CONCEPTS: tuple[Concept, ...] = (
 CLASS_NAMES: tuple[str, ...] = tuple(concept.name for concept in CONCEPTS)
 
 ABSENT_TEXTS: tuple[str, ...] = (
-    "a motorcycle", "a rhinoceros", "a railway locomotive", "a violin", "a tractor", "a goldfish", "a helicopter",
-    "a trombone", "a shark", "a zebra", "an electric guitar", "a crocodile", "a race car", "a lawn mower",
-    "a saxophone", "a bicycle", "a sailboat", "a canoe", "a bulldozer", "a fire truck", "a horse", "a pirate ship",
-    "a whale", "a snowplow", "an ambulance",
+    "a motorcycle", "a rhinoceros", "a railway locomotive", "a violin", "a tractor", "a goldfish",
+    "a helicopter", "a trombone", "a shark", "a zebra", "an electric guitar", "a crocodile", "a race car",
+    "a lawn mower", "a saxophone", "a bicycle", "a sailboat", "a canoe", "a bulldozer", "a fire truck",
+    "a horse", "a pirate ship", "a whale", "a snowplow", "an ambulance",
 )  # fmt: skip
 
 _BY_NAME = {concept.name: concept for concept in CONCEPTS}
@@ -297,7 +298,7 @@ def describe(class_name: str, attributes: Sequence[str], rng: np.random.Generato
     """One random training description of an object: noun or phrase, with some of its attributes.
 
     ``attributes`` are adjectives ("small", "red", "wooden") in the order in which they should stand. Each is
-    mentioned in half of the descriptions, since people rarely name them all. The result depends on ``rng`` only.
+    mentioned in half of the descriptions, since people rarely name them all. Only ``rng`` decides.
     """
     entry = concept(class_name)
     if rng.random() < 0.2:
