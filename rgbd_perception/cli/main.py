@@ -1,0 +1,105 @@
+"""The entry point ``rgbd-perception``: one sub-command for each file of this folder.
+
+A sub-command is a module with
+
+    NAME, HELP            as in the table below (a test compares them)
+    EPILOG                examples, printed below the options
+    add_arguments(parser) declares its options
+    run(args) -> int      does the work; the exit status
+
+Only the module of the chosen sub-command is imported: ``--help`` costs neither torch nor ROS.
+Exit status: 0 success, 2 bad input (one line on standard error), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rgbd_perception import __version__
+from rgbd_perception.errors import UserError
+
+COMMANDS = {
+    "demo": "the whole ROS graph: replay, perception, mapping, queries and a picture",
+    "segment": "one pair of color and depth images to masks, a picture and embeddings",
+    "synth": "write furnished rooms of the generator as folders with ground truth",
+    "map": "build a map from a folder, a bag or a generated room, without ROS",
+    "query": "ask a saved map where the things are that texts describe",
+    "eval": "score a map against ground truth",
+    "eval-model": "score a network on held-out data",
+    "info": "what a map file or a model contains",
+    "distill": "train a network towards text-aligned embeddings",
+    "doctor": "find out what is wrong with this machine, graph or camera",
+}
+"""Name and one line of help of every sub-command, in the order of the help page."""
+
+
+def available_commands() -> dict[str, str]:
+    """The sub-commands whose module is installed."""
+    folder = Path(__file__).parent
+    return {name: text for name, text in COMMANDS.items() if (folder / f"{module_name(name)}.py").is_file()}
+
+
+def module_name(command: str) -> str:
+    """The module in this folder that implements ``command``."""
+    return command.replace("-", "_")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    commands = available_commands()
+    parser = _top_parser(commands)
+    if not arguments:
+        parser.print_help()
+        return 2
+    if arguments[0] not in commands:
+        parser.parse_args(arguments)  # --help, --version, or an error that names the choices
+    module = importlib.import_module(f"rgbd_perception.cli.{module_name(arguments[0])}")
+    command = argparse.ArgumentParser(
+        prog=f"rgbd-perception {arguments[0]}",
+        description=module.HELP,
+        epilog=module.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(command)
+    status: int = module.run(command.parse_args(arguments[1:]))
+    sys.stdout.flush()  # here, where a broken pipe is caught
+    return status
+
+
+def _top_parser(commands: dict[str, str]) -> argparse.ArgumentParser:
+    width = max(map(len, commands), default=0)
+    listing = "\n".join(f"  {name:<{width}}  {text}" for name, text in commands.items())
+    parser = argparse.ArgumentParser(
+        prog="rgbd-perception",
+        usage="rgbd-perception [--version] COMMAND ...",
+        description="RGB-D perception: text-aligned embeddings, a voxel map, answers to texts.",
+        epilog=f"commands:\n{listing}\n\nrgbd-perception COMMAND --help explains one of them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rgbd-perception {__version__}")
+    parser.add_argument("command", metavar="COMMAND", choices=list(commands), help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
