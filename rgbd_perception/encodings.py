@@ -73,7 +73,7 @@ def image_to_array(
         buffer=buffer,
         strides=(step, layout.channels * dtype.itemsize, dtype.itemsize),
     )
-    native = pixels.astype(dtype.newbyteorder("="), copy=False)
+    native: NDArray[Any] = pixels.astype(dtype.newbyteorder("="), copy=False)
     return native[..., 0] if layout.channels == 1 else native
 
 
@@ -116,7 +116,7 @@ def decode_depth(
 
 def millimetres_to_metres(depth_mm: NDArray[np.uint16]) -> NDArray[np.float32]:
     """(H, W) uint16 millimetres to float32 metres; 0 and 65535 mean no measurement and become 0."""
-    depth = np.multiply(depth_mm, np.float32(0.001), dtype=np.float32)
+    depth: NDArray[np.float32] = np.multiply(depth_mm, np.float32(0.001), dtype=np.float32)
     depth[depth_mm == NO_DEPTH_MM] = 0
     return depth
 

@@ -106,8 +106,8 @@ def interpolate_pose(
     """
     if not t0 <= t <= t1:
         raise ValueError(f"a pose between {t0} and {t1} cannot be extrapolated to {t}")
-    if t in (t0, t1):
-        return (pose0 if t == t0 else pose1).copy()
+    if t0 == t1:
+        return np.array(pose0)
     ratio = (t - t0) / (t1 - t0)
     pose = np.eye(4)
     q0, q1 = matrix_to_quaternion(pose0[:3, :3]), matrix_to_quaternion(pose1[:3, :3])
