@@ -9,8 +9,12 @@ from typing import TypeVar
 
 from rclpy.node import Node
 from rclpy.task import Future
+from rclpy.timer import Timer
 
 T = TypeVar("T")
+
+_LOOK_S = 0.5
+"""How often a thread without work looks whether the main thread has ended."""
 
 
 class BackgroundThread:
@@ -42,13 +46,47 @@ class BackgroundThread:
         self._jobs.put(job)
         return future
 
+    def every(self, period_s: float, function: Callable[[], object]) -> Timer:
+        """A timer of the node that runs ``function`` here, and skips a turn while the last one is not done.
+
+        An exception is logged; the next turn comes all the same.
+        """
+        pending: Future[object] | None = None
+
+        def guarded() -> None:
+            try:
+                function()
+            except Exception as error:
+                self._node.get_logger().error(f"{type(error).__name__}: {error}")
+
+        def turn() -> None:
+            nonlocal pending
+            if pending is None or pending.done():
+                pending = self.run(guarded)
+
+        return self._node.create_timer(period_s, turn)
+
+    def wait(self) -> None:
+        """Wait until everything that was queued before is done."""
+        done = threading.Event()
+        self._jobs.put(done.set)
+        done.wait()
+
     def close(self) -> None:
         """Finish what is queued and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        # Not a daemon: ending the interpreter in the middle of an import of torch crashes. But a node whose
+        # constructor is interrupted never calls `close`; then the end of the main thread must end this one.
+        while threading.main_thread().is_alive():
+            try:
+                job = self._jobs.get(timeout=_LOOK_S)
+            except queue.Empty:
+                continue
+            if job is None:
+                return
             job()
 
     def _wake_executor(self) -> None:

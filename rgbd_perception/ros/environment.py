@@ -1,40 +1,60 @@
-"""The environment of the processes of a graph: the Fast DDS profile, and where the package's data files are."""
+"""The environment variables of the processes of a graph: Fast DDS profile, domain, reach of discovery."""
 
 from __future__ import annotations
 
 import os
-import sys
+import socket
 from collections.abc import Mapping
-from pathlib import Path
 
-from rgbd_perception.errors import UserError
+from rgbd_perception.resources import share_file
 
 PROFILE = "config/fastdds_profile.xml"
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 """The second is the name in ROS 2 Humble."""
 
-
-def find_shared_file(name: str) -> Path:
-    """The path of a data file such as ``config/mapping.yaml``: in the source tree, a colcon install or a pip install.
-
-    Raises UserError that names the places.
-    """
-    prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
-    places = [Path(__file__).resolve().parents[2]]
-    places += [prefix / "share" / "rgbd_perception" for prefix in [*prefixes, Path(sys.prefix)]]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    looked = ", ".join(str(place) for place in places)
-    raise UserError(f"expected {name} in one of {looked}, found it in none: install rgbd_perception again")
+_DOMAINS = range(1, 100)
+"""Domain ids whose ports lie below the range that Linux gives to outgoing connections."""
 
 
 def fastdds_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that make Fast DDS read the shipped profile; empty where the user has chosen one already.
 
     environment  what is set; None: that of this process
+
+    Raises UserError where the profile is not installed.
     """
     environment = os.environ if environment is None else environment
     if any(environment.get(name) for name in PROFILE_VARIABLES):
         return {}
-    return dict.fromkeys(PROFILE_VARIABLES, str(find_shared_file(PROFILE)))
+    return dict.fromkeys(PROFILE_VARIABLES, str(share_file(PROFILE)))
+
+
+def private_graph_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables of a graph that keeps to this machine and meets no other graph on it.
+
+    What the user has set (a domain, a reach of discovery, a profile) is left as it is.
+    """
+    environment = os.environ if environment is None else environment
+    added = fastdds_environment(environment)
+    if not environment.get("ROS_DOMAIN_ID"):
+        added["ROS_DOMAIN_ID"] = str(unused_domain())
+    if not environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE"):
+        added["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    return added
+
+
+def unused_domain() -> int:
+    """A domain id that no participant on this machine uses at the moment, another one for most processes."""
+    start = os.getpid() % len(_DOMAINS)
+    candidates = [*_DOMAINS[start:], *_DOMAINS[:start]]
+    return next((domain for domain in candidates if _is_unused(domain)), candidates[0])
+
+
+def _is_unused(domain: int) -> bool:
+    """Whether the port of the domain's first participant (7400 + 250 domain + 10 in the RTPS standard) is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
+        except OSError:
+            return False
+    return True
