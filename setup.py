@@ -1,4 +1,4 @@
-"""Installation by pip. On a robot the package is built by colcon instead (CMakeLists.txt), which ignores this file.
+"""Installation by pip. On a robot colcon builds the package instead (CMakeLists.txt) and ignores this file.
 
 The build requirements stand here as ``setup_requires`` and not in pyproject.toml or setup.cfg: they carry the
 same version ranges as the run-time requirements (scripts/ros_wheels.py), so that the messages are generated
@@ -68,14 +68,16 @@ class BuildMessages(build_ext):
         prefix = build_messages.wheels_prefix()
         if prefix is None:
             raise SystemExit(
-                "rgbd_perception: the ROS 2 wheels are needed to build the messages. Leave out --no-build-isolation, "
-                'or first: pip install -c constraints.txt setuptools $(python scripts/ros_wheels.py)'
+                "rgbd_perception: building the messages needs the ROS 2 wheels that scripts/ros_wheels.py "
+                "prints: install them first, or leave out --no-build-isolation"
             )
         dependencies = ros_wheels.MESSAGE_PACKAGES
         messages = build_messages.generate(ROOT, ROOT / self.build_temp / "messages", prefix, dependencies)
         for extension in self.extensions:
             build_messages.configure(extension, messages, prefix, dependencies, inplace=bool(self.inplace))
-        target = ROOT / build_messages.PACKAGE if self.inplace else Path(self.build_lib) / build_messages.PACKAGE
+        target = (
+            ROOT / build_messages.PACKAGE if self.inplace else Path(self.build_lib) / build_messages.PACKAGE
+        )
         for name, path in messages.python.items():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)

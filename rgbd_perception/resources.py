@@ -1,7 +1,7 @@
 """Finding the files of config/, launch/ and rviz/ wherever the package was installed.
 
-Four ways of installing it, four places: the source checkout (editable), ``<prefix>/share/rgbd_perception`` by pip
-and by colcon, and a workspace overlaid by another. ``get_package_share_directory`` knows only colcon's, and in
+They lie in the source checkout (editable install), in ``<prefix>/share/rgbd_perception`` (pip, colcon), or in
+another workspace of the ament index. ``get_package_share_directory`` knows only the last two of colcon, and in
 pip mode no ament index is set up: so the module's own place comes first.
 """
 
@@ -42,8 +42,8 @@ def share_folders() -> Iterator[Path]:
 
 
 def _prefixes(package: Path) -> Iterator[Path]:
-    # <prefix>/lib/pythonX.Y/site-packages/rgbd_perception; Debian's Pythons put a "local" between; pip --target
-    # puts share beside the package.
+    # <prefix>/lib/pythonX.Y/site-packages/rgbd_perception; Debian's Pythons put a "local" between;
+    # pip --target puts share beside the package.
     yield from (package.parents[index] for index in (3, 4, 0) if index < len(package.parents))
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         if prefix:

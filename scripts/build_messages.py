@@ -6,9 +6,9 @@ Used by setup.py. The steps are those of ``rosidl_generate_interfaces`` in CMake
                                    → Fast DDS serialisation   ├→ one extension module that Python imports
                                    → type support, Python     ┘
 
-Everything is linked into ``rgbd_perception_s__rosidl_typesupport_c``, the module that rclpy asks for; CMake spreads
-the same code over five libraries. Messages made this way and by colcon have equal type hashes and talk to
-each other.
+Everything is linked into ``rgbd_perception_s__rosidl_typesupport_c``, the module that rclpy asks for; CMake
+spreads the same code over five libraries. Messages made this way and by colcon have equal type hashes and
+talk to each other.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class GeneratedMessages:
 
 
 def wheels_prefix() -> Path | None:
-    """The folder that has the wheels' ``share/``, ``include/`` and ``lib/``; None where they are not installed."""
+    """The folder with the wheels' ``share/``, ``include/`` and ``lib/``; None where they are not installed."""
     try:
         import rosidl_generator_py
     except ImportError:
@@ -78,7 +78,9 @@ def generate(root: Path, output: Path, prefix: Path, dependencies: Iterable[str]
     hashes = HashTypeDescription("hash").generate_type_hashes(PACKAGE, idl, includes, output / "hashes")
     GenerateC("c").generate(PACKAGE, idl, includes, code, hashes)
     GenerateFastRTPSCTypesupport("fastrtps_c").generate(PACKAGE, idl, includes, code)
-    GenerateCTypesupport("c", typesupport_implementations=[TYPESUPPORT]).generate(PACKAGE, idl, includes, code)
+    GenerateCTypesupport("c", typesupport_implementations=[TYPESUPPORT]).generate(
+        PACKAGE, idl, includes, code
+    )
     GeneratePython("py", typesupport_implementations=["rosidl_typesupport_c"]).generate(
         PACKAGE, idl, includes, code
     )
@@ -90,9 +92,14 @@ def generate(root: Path, output: Path, prefix: Path, dependencies: Iterable[str]
 
 
 def configure(
-    extension: Extension, messages: GeneratedMessages, prefix: Path, dependencies: Iterable[str], *, inplace: bool
+    extension: Extension,
+    messages: GeneratedMessages,
+    prefix: Path,
+    dependencies: Iterable[str],
+    *,
+    inplace: bool,
 ) -> None:
-    """Give ``extension`` its sources, header folders and libraries; ``inplace``: it will lie beside the sources."""
+    """Give ``extension`` its sources, headers and libraries; ``inplace``: it will lie beside the sources."""
     import numpy
 
     headers = sorted(path for path in (prefix / "include").iterdir() if path.is_dir())

@@ -6,7 +6,7 @@ Run as a script it prints what has to be installed before ``pip install --no-bui
 from __future__ import annotations
 
 MARKER = "sys_platform == 'linux' and platform_machine == 'x86_64'"
-"""Where the wheels exist. Elsewhere (a Jetson) the messages come from colcon and the core installs without."""
+"""Where the wheels exist. Elsewhere (a Jetson) colcon makes the messages; the core installs without."""
 
 MESSAGE_PACKAGES = {
     "builtin_interfaces": "ros-builtin-interfaces~=2.3.0",

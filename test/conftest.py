@@ -23,7 +23,9 @@ def _claim_domain_id() -> int:
     """
     for offset in range(101):
         domain = 1 + (os.getpid() + offset) % 101
-        lock = (Path(tempfile.gettempdir()) / f"rgbd_perception_domain_{domain}.lock").open("w", encoding="utf-8")
+        lock = (Path(tempfile.gettempdir()) / f"rgbd_perception_domain_{domain}.lock").open(
+            "w", encoding="utf-8"
+        )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -54,7 +56,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real RGB-D images and sequences: $RGBD_PERCEPTION_DATA, or shared/data beside the checkout."""
+    """Folder of real images and sequences: $RGBD_PERCEPTION_DATA, or shared/data beside the checkout."""
     chosen = os.environ.get("RGBD_PERCEPTION_DATA")
     folder = Path(chosen) if chosen else ROOT.parent / "shared" / "data"
     if not folder.is_dir():

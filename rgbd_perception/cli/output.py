@@ -25,7 +25,7 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def text_output(json_target: str | None) -> Iterator[None]:
-    """Within this, ``print`` writes for people: to standard error where standard output is kept for the JSON."""
+    """Within this, ``print`` writes for people: to standard error where standard output is for the JSON."""
     if json_target == "-":
         with contextlib.redirect_stdout(sys.stderr):
             yield
