@@ -84,8 +84,10 @@ def unpack_embeddings(message: EmbeddingGrid) -> NDArray[np.floating] | None:
     raise FrameDropped("message_invalid", f"expected embeddings as float16 or int8, got '{message.encoding}'")
 
 
-def pack_frame(frame: RgbdFrame, prediction: Prediction) -> PerceptionFrame:
+def pack_frame(frame: RgbdFrame, prediction: Prediction, *, with_color: bool = True) -> PerceptionFrame:
     """Everything mapping needs of one instant. Depth is rounded to millimetres, confidence to 1/255.
+
+    with_color  False leaves the color out: less to transport, and a map without colors
 
     The pose is not in it: mapping has its own source of poses.
     """
@@ -93,7 +95,8 @@ def pack_frame(frame: RgbdFrame, prediction: Prediction) -> PerceptionFrame:
     camera = frame.intrinsics
     message = PerceptionFrame(header=header, height=camera.height, width=camera.width)
     message.intrinsics = [camera.fx, camera.fy, camera.cx, camera.cy]
-    message.color = to_bytes(frame.color)
+    if with_color:
+        message.color = to_bytes(frame.color)
     message.depth = to_bytes(metres_to_millimetres(frame.depth).astype("<u2", copy=False))
     message.stride = prediction.stride
     message.grid_height, message.grid_width = prediction.cell_labels.shape

@@ -31,7 +31,7 @@ def spin_nodes(factory: Callable[[], Sequence[Node]], args: Sequence[str] | None
     """
     nodes: Sequence[Node] = ()
     try:
-        rclpy.init(args=None if args is None else ["rgbd_perception", *args])
+        _init(args)
         nodes = factory()
         spin(nodes)
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -51,6 +51,15 @@ def spin_nodes(factory: Callable[[], Sequence[Node]], args: Sequence[str] | None
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _init(args: Sequence[str] | None) -> None:
+    try:
+        rclpy.init(args=None if args is None else ["rgbd_perception", *args])
+    except RuntimeError as error:
+        # The first sentence says what is wrong, the rest is the place in the C sources.
+        problem = str(error).split(", at ")[0]
+        raise UserError(f"expected ROS arguments such as --ros-args -p name:=value; {problem}") from error
 
 
 def spin(nodes: Sequence[Node]) -> None:

@@ -1,0 +1,320 @@
+"""The node ``perception``: color, depth and camera info in; labels and embeddings out.
+
+    callbacks (executor thread): count, pair ──► newest frame ──► worker: convert, rectify, network, publish
+
+A lifecycle node. The network is loaded in the background after configuring; the node subscribes to the camera
+when it is active *and* the network is ready, so that no frame is counted before it can be used.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image
+
+from rgbd_perception.bookkeeping import FrameLedger, StepTimer
+from rgbd_perception.errors import FrameDropped, UserError
+from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.ros import diagnostics
+from rgbd_perception.ros.background import BackgroundThread
+from rgbd_perception.ros.camera_info import CameraModels
+from rgbd_perception.ros.drops import DropReporter
+from rgbd_perception.ros.images import color_from_message, depth_from_message
+from rgbd_perception.ros.messages import to_nanoseconds
+from rgbd_perception.ros.pairing import Pair, Pairer
+from rgbd_perception.ros.parameters import declare
+from rgbd_perception.ros.perception_outputs import PerceptionOutputs
+from rgbd_perception.ros.perception_parameters import PerceptionParameters
+from rgbd_perception.ros.predictors import FramePredictor, PredictorFactory, load_predictor
+from rgbd_perception.ros.qos import sensor_input
+from rgbd_perception.ros.rate_limit import RateLimit
+from rgbd_perception.ros.runtime import spin_node
+from rgbd_perception.ros.worker import NewestFrameWorker
+from rgbd_perception.srv import SetVocabulary
+from rgbd_perception.vocabulary import Vocabulary
+
+ImagePair = Pair[Image, Image, CameraInfo]
+FrameSink = Callable[[RgbdFrame, Prediction], None]
+
+
+class PerceptionNode(LifecycleNode):
+    """See the module. Ledger, timer and rate are public for tests and for the container.
+
+    predictor_factory  makes the network from the parameters
+    frame_sink         called in the worker thread with every frame and its prediction, by reference: a node in
+                       the same process then needs no ``~/frame``. May raise FrameDropped
+    kwargs             of rclpy's node (``parameter_overrides``, ``context`` ...)
+
+    Raises UserError for parameters that cannot be used.
+    """
+
+    def __init__(
+        self,
+        node_name: str = "perception",
+        *,
+        predictor_factory: PredictorFactory = load_predictor,
+        frame_sink: FrameSink | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(node_name, **kwargs)
+        self.parameters = declare(self, PerceptionParameters)
+        self.frame_sink = frame_sink
+        self.ledger = FrameLedger()
+        self.timer = StepTimer()
+        self.rate = diagnostics.FrameRate()
+        self._drop = DropReporter(self.ledger, self.get_logger().warning)
+        self._factory = predictor_factory
+        self._predictor: FramePredictor | None = None
+        self._predictor_lock = threading.Lock()
+        self._problem = ""
+        self._active = False
+        self._outputs: PerceptionOutputs | None = None
+        self._worker: NewestFrameWorker[ImagePair] | None = None
+        self._inputs: list[Subscription] = []
+        self._pairer: Pairer[Image, Image, CameraInfo] = Pairer(
+            self._drop, slop_ns=round(self.parameters.slop * 1e9)
+        )
+        self._cameras = CameraModels(self.parameters.distortion)
+        self._limit = RateLimit(self.parameters.max_rate)
+        self._background = BackgroundThread(self, "perception model")
+        self._loaded = self.create_guard_condition(self._on_loaded)
+        self._expiry = self.create_timer(self.parameters.max_wait / 2, self._on_expiry)
+        self._set_vocabulary = self.create_service(SetVocabulary, "~/set_vocabulary", self._on_set_vocabulary)
+        self._diagnostics = diagnostics.DiagnosticsPublisher(
+            self,
+            self.ledger,
+            self.timer,
+            rate=self.rate,
+            state=self._state,
+            extra=self._details,
+            period_s=self.parameters.diagnostics_period,
+        )
+        if self.parameters.autostart:
+            self.trigger_configure()
+            self.trigger_activate()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Create the outputs and the worker, and begin to load the network."""
+        self._outputs = PerceptionOutputs(self, self.timer, with_color=self.parameters.frame_color)
+        self._worker = NewestFrameWorker(
+            self._process, drop=self._drop, done=self.ledger.processed, name="perception worker"
+        )
+        self._background.run(self._load, self.parameters.labels or None)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable the outputs; subscribe as soon as the network is there."""
+        result = super().on_activate(state)
+        self._active = True
+        self._on_loaded()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, finish the frame that runs, disable the outputs."""
+        self._stop_receiving()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take everything of ``on_configure`` down."""
+        self._tear_down()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Like deactivating and cleaning up, from any state."""
+        self._stop_receiving()
+        self._tear_down()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """End the threads, then the node. Every frame that came in has then been counted as something."""
+        self._stop_receiving()
+        self._tear_down()
+        self._background.close()
+        super().destroy_node()
+
+    def _tear_down(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+        with self._predictor_lock:
+            if self._predictor is not None:
+                self._predictor.close()
+                self._predictor = None
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+
+    # Network
+
+    def _load(self, labels: Sequence[str] | None) -> Vocabulary | None:
+        """Background thread: make the predictor and put it in place of the old one; None where that failed."""
+        started = time.monotonic()
+        self._problem = ""
+        try:
+            predictor = self._factory(self.parameters, labels)
+        except Exception as error:
+            # Missing files, wrong versions, no memory: the node stays up and says it, it has nothing to run.
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            self._problem = f"cannot load model {self.parameters.model}: {kind}{error}"
+            self.get_logger().error(self._problem)
+            return None
+        self._exchange(predictor)
+        self.get_logger().info(
+            f"model {predictor.model_id} loaded in {time.monotonic() - started:.1f} s, "
+            f"{len(predictor.vocabulary)} classes"
+        )
+        self._loaded.trigger()
+        return predictor.vocabulary
+
+    def _exchange(self, predictor: FramePredictor) -> None:
+        if self._worker is None:  # the node was cleaned up while the network was being loaded
+            predictor.close()
+            return
+        with self._predictor_lock:
+            old, self._predictor = self._predictor, predictor
+        if old is not None:
+            old.close()
+
+    def _on_loaded(self) -> None:
+        """Executor thread: tell who asks what the labels mean, and start to receive."""
+        predictor = self._predictor
+        if predictor is None or not self._active or self._outputs is None:
+            return
+        self._outputs.publish_vocabulary(predictor.vocabulary)
+        if not self._inputs:
+            qos = sensor_input(self.parameters.reliability)
+            self._inputs = [
+                self.create_subscription(CameraInfo, "color/camera_info", self._on_info, qos),
+                self.create_subscription(Image, "depth/image", self._on_depth, qos),
+                self.create_subscription(Image, "color/image", self._on_color, qos),
+            ]
+
+    async def _on_set_vocabulary(
+        self, request: SetVocabulary.Request, response: SetVocabulary.Response
+    ) -> SetVocabulary.Response:
+        try:
+            names = Vocabulary(list(request.names)).names
+            vocabulary = await self._background.run(self._replace_vocabulary, names)
+        except UserError as error:
+            response.message = str(error)
+        except Exception as error:  # out of memory, a broken backend: the node goes on with what it has
+            response.message = f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"set_vocabulary: {response.message}")
+        else:
+            response.success = True
+            response.vocabulary_id = vocabulary.id
+        return response
+
+    def _replace_vocabulary(self, names: tuple[str, ...]) -> Vocabulary:
+        """Background thread. Raises UserError; then the old vocabulary stays."""
+        if self._predictor is None:
+            raise UserError(f"no model is loaded: {self._problem or 'configure the node first'}")
+        predictor = self._factory(self.parameters, names)
+        self._exchange(predictor)
+        self._loaded.trigger()
+        return predictor.vocabulary
+
+    # Frames
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._hand_over(self._pairer.add_info(message))
+
+    def _on_depth(self, message: Image) -> None:
+        self._hand_over(self._pairer.add_depth(to_nanoseconds(message.header.stamp), message))
+
+    def _on_color(self, message: Image) -> None:
+        self.ledger.enter()
+        self._hand_over(self._pairer.add_color(to_nanoseconds(message.header.stamp), message))
+
+    def _on_expiry(self) -> None:
+        self._hand_over(self._pairer.expire(self.parameters.max_wait))
+
+    def _hand_over(self, pairs: Sequence[ImagePair]) -> None:
+        for pair in pairs:
+            if self._worker is None:
+                self._drop("shutdown", "the node is being stopped")
+            elif not self._limit.accepts(pair.stamp_ns):
+                self._drop("rate_limited")
+            else:
+                self._worker.submit(pair)
+
+    def _stop_receiving(self) -> None:
+        self._active = False
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs = []
+        self._pairer.clear()
+        if self._worker is not None:
+            self._worker.drain(timeout_s=10.0)
+
+    def _process(self, pair: ImagePair) -> None:
+        """Worker thread: one frame from messages to messages. Raises FrameDropped."""
+        outputs, sink = self._outputs, self.frame_sink
+        if outputs is None:
+            raise FrameDropped("shutdown", "the node is being stopped")
+        wanted = outputs.wanted()
+        if not wanted.anything and sink is None:
+            raise FrameDropped("no_subscriber", "nobody subscribes to an output")
+        self.timer.add("wait", (time.monotonic() - pair.arrival) * 1e3)
+        with self.timer.measure("convert"):
+            frame = self._frame_of(pair)
+        with self._predictor_lock, self.timer.measure("predict"):
+            if self._predictor is None:
+                raise FrameDropped("shutdown", "the node is being stopped")
+            prediction = self._predictor(frame, masks=wanted.masks)
+            vocabulary = self._predictor.vocabulary
+        for step, milliseconds in prediction.step_ms.items():
+            self.timer.add(f"predict/{step}", milliseconds)
+        outputs.publish(frame, prediction, vocabulary, wanted)
+        if sink is not None:
+            sink(frame, prediction)
+        self.timer.add("total", (time.monotonic() - pair.arrival) * 1e3)
+        self.rate.mark()
+
+    def _frame_of(self, pair: ImagePair) -> RgbdFrame:
+        camera = self._cameras.model(pair.info)
+        color, depth = color_from_message(pair.color), depth_from_message(pair.depth)
+        color, depth = camera.rectify(color, depth)
+        header = pair.color.header
+        return RgbdFrame(color, depth, camera.intrinsics, pair.stamp_ns, header.frame_id)
+
+    # Diagnostics
+
+    def _state(self) -> tuple[bytes, str]:
+        if self._problem:
+            return diagnostics.ERROR, self._problem
+        if self._worker is None:
+            return diagnostics.WARN, "not configured"
+        if self._predictor is None:
+            return diagnostics.WARN, "loading model"
+        if not self._active:
+            return diagnostics.WARN, "inactive"
+        missing = [s.topic_name for s in self._inputs if self.count_publishers(s.topic_name) == 0]
+        if missing:
+            return diagnostics.WARN, f"nobody publishes {', '.join(missing)}: check the remapping"
+        return diagnostics.OK, "running"
+
+    def _details(self) -> dict[str, object]:
+        predictor = self._predictor
+        details: dict[str, object] = {"model": self.parameters.model, "backend": self.parameters.backend}
+        if predictor is not None:
+            details["vocabulary_id"] = predictor.vocabulary.id
+        unused = self._pairer.unused_depth
+        return details | {f"unused_depth/{reason}": count for reason, count in sorted(unused.items())}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    return spin_node(PerceptionNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The network as the node ``perception`` sees it, and how it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.ros.perception_parameters import PerceptionParameters
+from rgbd_perception.vocabulary import Vocabulary
+
+
+class FramePredictor(Protocol):
+    """What the node needs of ``inference.Predictor``."""
+
+    @property
+    def model_id(self) -> str: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
+        """Labels of the grid, and of every pixel where ``masks``."""
+
+    def close(self) -> None:
+        """Free what the network holds."""
+
+
+class PredictorFactory(Protocol):
+    """Makes the predictor; may take seconds, runs in a background thread."""
+
+    def __call__(self, parameters: PerceptionParameters, labels: Sequence[str] | None) -> FramePredictor:
+        """``labels`` are the class names of the masks, None: those of the model. Raises UserError."""
+
+
+def load_predictor(parameters: PerceptionParameters, labels: Sequence[str] | None) -> FramePredictor:
+    """The network that ``parameters`` name. Raises UserError where it cannot be had."""
+    import torch
+
+    from rgbd_perception.inference import Predictor
+
+    if parameters.threads:
+        torch.set_num_threads(parameters.threads)
+    return Predictor(parameters.model, backend=parameters.backend, labels=labels)
