@@ -1,7 +1,7 @@
 """Finding the files of config/, launch/ and rviz/ wherever the package was installed.
 
 They lie in the source checkout (editable install), in ``<prefix>/share/rgbd_perception`` (pip, colcon), or in
-another workspace of the ament index. ``get_package_share_directory`` knows only the last two of colcon, and in
+another workspace of the ament index. ``get_package_share_directory`` knows only those two of colcon, and in
 pip mode no ament index is set up: so the module's own place comes first.
 """
 

@@ -49,7 +49,7 @@ class GeneratedMessages:
 
 
 def wheels_prefix() -> Path | None:
-    """The folder with the wheels' ``share/``, ``include/`` and ``lib/``; None where they are not installed."""
+    """The folder with the wheels' share/, include/ and lib/; None where they are not installed."""
     try:
         import rosidl_generator_py
     except ImportError:

@@ -23,6 +23,7 @@ GENERATORS = (
     "ros-rosidl-generator-py~=0.24.2",
     "ros-rosidl-typesupport-c~=3.3.3",
     "ros-rosidl-typesupport-fastrtps-c~=3.8.1",
+    "pyyaml>=6.0",  # rosidl-cli imports it without asking for it
 )
 
 BUILD = tuple(f"{wheel}; {MARKER}" for wheel in (*GENERATORS, *MESSAGE_PACKAGES.values()))
