@@ -81,10 +81,10 @@ DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
     "dveformer_fullres": DVEFormerConfig(upsamplings=2),
     "rgbd_mini": DVEFormerConfig(
         backbone=SwinMultiConfig(
-            rgb_width=24, depth_width=8, depths=(2, 2, 6, 2), heads=(1, 2, 4, 8), drop_path=0.05
+            rgb_width=24, depth_width=8, depths=(1, 2, 4, 2), heads=(1, 2, 4, 8), mlp_ratio=3.0, drop_path=0.05
         ),
         branches=(64, 48, 32, 32),
-        fused=128,
+        fused=96,
         embedding_dim=384,
         dropout=0.0,
         depth_mean=2.5,

@@ -52,15 +52,23 @@ class MlpDecoder(nn.Module):
 
     def forward(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """``context`` (B, C, h, w) at stride 32; ``skips`` (B, h, w, C) at strides 4, 8, 16."""
-        weights = self.fuse.conv.weight.split(self.branches, dim=1)
+        weights = self.fuse.conv.weight.flatten(1).split(self.branches, dim=1)
         size = skips[0].shape[1:3]
-        fused = _upsample(F.conv2d(self.main_branch(context), weights[0]), size)
+        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size)
         inputs = zip(reversed(skips), self.skip_fusions, self.skip_branches, weights[1:], strict=True)
         for skip, norm, branch, weight in inputs:
-            features = branch(norm(skip).permute(0, 3, 1, 2))
-            fused = fused + _upsample(F.conv2d(features, weight), size)
+            fused = fused + _fuse(norm(skip), branch, weight, size)
         fused = self.fuse.act(self.fuse.norm(fused))
         return self._task_head(self.dropout(fused))
+
+
+def _fuse(x: Tensor, branch: nn.Sequential, weight: Tensor, size: torch.Size) -> Tensor:
+    """A branch and its share of the fusion: (B, h, w, C) -> (B, fused, *size) in channels-last memory."""
+    conv = branch.embedding.conv
+    x = F.linear(F.linear(x, conv.weight.flatten(1), conv.bias), weight).permute(0, 3, 1, 2)
+    if x.shape[2:] == size:
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 class EmbeddingHead(nn.Module):
@@ -75,6 +83,8 @@ class EmbeddingHead(nn.Module):
             self.add_module(f"upsample_{index}", LearnedUpsampling(out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.upsamplings == 0:  # a matrix product over the cells of channels-last memory
+            return F.linear(x.permute(0, 2, 3, 1), self.conv.weight.flatten(1), self.conv.bias).permute(0, 3, 1, 2)
         x = self.conv(x)
         for index in range(self.upsamplings):
             x = getattr(self, f"upsample_{index}")(x)
@@ -100,8 +110,3 @@ def _branch(channels_in: int, channels_out: int) -> nn.Sequential:
     embedding = nn.Sequential(OrderedDict(conv=nn.Conv2d(channels_in, channels_out, 1)))
     return nn.Sequential(OrderedDict(embedding=embedding))
 
-
-def _upsample(x: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    if x.shape[2:] == size:
-        return x
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)

@@ -52,39 +52,36 @@ class WindowAttentionV2(nn.Module):
         self.register_buffer("relative_coords_table", _relative_coords_table(window))
         self.register_buffer("relative_position_index", _relative_position_index(window))
         self._folded_bias: Tensor | None = None
-        self._folded_masked: tuple[tuple[int, int, int, int], Tensor] | None = None
+        self._folded_masked: tuple[tuple[int, ...], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
         batch, height, width, dim = x.shape
-        window = self.window
-        padded_h, padded_w = _round_up(height, window), _round_up(width, window)
-        if (padded_h, padded_w) != (height, width):
-            x = F.pad(x, (0, 0, 0, padded_w - width, 0, padded_h - height))
-        shifts = (
-            0 if padded_h <= window else self.shift,
-            0 if padded_w <= window else self.shift,
-        )
-        if any(shifts):
-            x = torch.roll(x, (-shifts[0], -shifts[1]), dims=(1, 2))
-        windows = _partition(x, window)
-        windows = self._attend(windows, batch, (padded_h, padded_w), shifts)
-        x = _reverse(windows, window, (batch, padded_h, padded_w, dim))
-        if any(shifts):
-            x = torch.roll(x, shifts, dims=(1, 2))
+        padded = _round_up(height, self.window), _round_up(width, self.window)
+        if padded != (height, width):
+            x = F.pad(x, (0, 0, 0, padded[1] - width, 0, padded[0] - height))
+        shifts = tuple(self.shift if extent > self.window else 0 for extent in padded)
+        order, inverse = (index.to(x.device) for index in _window_order(padded, shifts, self.window))
+        tokens = self.window**2
+        windows = _Permute.apply(x.reshape(batch, -1, dim), order, inverse).view(-1, tokens, dim)
+        windows = self._attend(windows, batch, padded, shifts)
+        x = _Permute.apply(windows.view(batch, -1, dim), inverse, order).view(batch, *padded, dim)
         return x[:, :height, :width]
 
-    def _attend(self, x: Tensor, batch: int, size: tuple[int, int], shifts: tuple[int, int]) -> Tensor:
+    def _attend(self, x: Tensor, batch: int, size: tuple[int, ...], shifts: tuple[int, ...]) -> Tensor:
         """(B * windows, N, C) -> the same shape."""
         count, tokens, dim = x.shape
         qkv = F.linear(x, self.qkv.weight, self._qkv_bias())
         qkv = qkv.view(count, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         q, k = F.normalize(qkv[:2], dim=-1).unbind(0)
         q = q * self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
-        bias = self._bias(size, shifts)
-        if bias.shape[0] > 1:  # one mask per window of an image
+        bias = self._bias(size, shifts).to(q.dtype)
+        if bias.shape[0] > 1 and batch > 1:  # one mask per window of an image
             bias = bias.repeat(batch, 1, 1, 1)
-        out = F.scaled_dot_product_attention(q, k, qkv[2], attn_mask=bias.to(q.dtype), scale=1.0)
+        if self.training:  # faster than the fused kernel where the bias needs a gradient
+            out = torch.softmax(q @ k.transpose(-1, -2) + bias, dim=-1) @ qkv[2]
+        else:
+            out = F.scaled_dot_product_attention(q, k, qkv[2], attn_mask=bias, scale=1.0)
         return self.proj(out.transpose(1, 2).reshape(count, tokens, dim))
 
     def _qkv_bias(self) -> Tensor:
@@ -99,7 +96,7 @@ class WindowAttentionV2(nn.Module):
         bias = table[self.relative_position_index].view(tokens, tokens, self.heads).permute(2, 0, 1)
         return 16.0 * torch.sigmoid(bias).contiguous().unsqueeze(0)
 
-    def _bias(self, size: tuple[int, int], shifts: tuple[int, int]) -> Tensor:
+    def _bias(self, size: tuple[int, ...], shifts: tuple[int, ...]) -> Tensor:
         """Position bias plus shift mask: (1 or windows of an image, heads, N, N)."""
         key = (*size, *shifts)
         if self._folded_masked is not None and self._folded_masked[0] == key:
@@ -161,18 +158,35 @@ def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
+class _Permute(torch.autograd.Function):
+    """Reorder the rows (dim 1) of a tensor; the backward pass is a plain gather too, not a slow scatter."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(order, inverse)
+        return x.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        _, inverse = ctx.saved_tensors
+        return grad.index_select(1, inverse), None, None
+
+
 def _partition(x: Tensor, window: int) -> Tensor:
-    """(B, H, W, C) -> (B * windows, N, C)."""
-    batch, height, width, dim = x.shape
-    x = x.view(batch, height // window, window, width // window, window, dim)
-    return x.transpose(2, 3).reshape(-1, window * window, dim)
+    """(H, W) -> (windows, N)."""
+    height, width = x.shape
+    x = x.view(height // window, window, width // window, window)
+    return x.transpose(1, 2).reshape(-1, window * window)
 
 
-def _reverse(windows: Tensor, window: int, shape: tuple[int, int, int, int]) -> Tensor:
-    """(B * windows, N, C) -> (B, H, W, C)."""
-    batch, height, width, dim = shape
-    x = windows.view(batch, height // window, width // window, window, window, dim)
-    return x.transpose(2, 3).reshape(shape)
+@lru_cache(maxsize=64)
+def _window_order(size: tuple[int, ...], shifts: tuple[int, ...], window: int) -> tuple[Tensor, Tensor]:
+    """Raster index of each token in window order after the cyclic shift, and the inverse permutation."""
+    with torch.inference_mode(False):
+        raster = torch.arange(size[0] * size[1]).view(size[0], size[1])
+        shifted = torch.roll(raster, (-shifts[0], -shifts[1]), dims=(0, 1))
+        order = _partition(shifted, window).flatten()
+        return order, torch.argsort(order)
 
 
 def _relative_coords_table(window: int) -> Tensor:
@@ -190,15 +204,15 @@ def _relative_position_index(window: int) -> Tensor:
     return (dy * (2 * window - 1) + dx).flatten()
 
 
-@lru_cache(maxsize=32)
-def _shift_mask(size: tuple[int, int], shifts: tuple[int, int], window: int) -> Tensor:
+@lru_cache(maxsize=64)
+def _shift_mask(size: tuple[int, ...], shifts: tuple[int, ...], window: int) -> Tensor:
     """(windows, N, N): 0 inside a region of the unshifted map, MASKED across a border."""
-    regions = [torch.zeros(extent) for extent in size]
-    for region, extent, shift in zip(regions, size, shifts, strict=True):
-        if shift:
-            region[extent - window : extent - shift] = 1
-            region[extent - shift :] = 2
-    region_map = (3 * regions[0][:, None] + regions[1][None, :]).view(1, *size, 1)
-    windows = _partition(region_map, window).squeeze(-1)
-    different = windows[:, :, None] != windows[:, None, :]
-    return torch.zeros(different.shape).masked_fill_(different, MASKED)
+    with torch.inference_mode(False):
+        rows, columns = torch.zeros(size[0]), torch.zeros(size[1])
+        for region, extent, shift in zip((rows, columns), size, shifts, strict=True):
+            if shift:
+                region[extent - window : extent - shift] = 1
+                region[extent - shift :] = 2
+        windows = _partition(3 * rows[:, None] + columns[None, :], window)
+        different = windows[:, :, None] != windows[:, None, :]
+        return torch.zeros(different.shape).masked_fill_(different, MASKED)
