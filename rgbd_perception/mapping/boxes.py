@@ -1,0 +1,111 @@
+"""Upright oriented boxes around voxels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_OUTLIERS = 0.02
+"""Share of the voxels at either end of an axis that may stick out of the box."""
+_MOST_COLUMNS = 512
+_COARSE_DEGREES = 2.0
+_FINE_DEGREES = 0.25
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """center (3,) and size (3,) in metres, size along the box's own axes; yaw in radians about z.
+
+    The box's x axis is its longer horizontal one, so yaw lies in [-pi/2, pi/2).
+    """
+
+    center: NDArray[np.float64]
+    size: NDArray[np.float64]
+    yaw: float
+
+    @property
+    def position(self) -> tuple[float, float, float]:
+        """The centre, rounded to a tenth of a millimetre."""
+        return _rounded(self.center)
+
+    @property
+    def extent(self) -> tuple[float, float, float]:
+        """The size, rounded likewise."""
+        return _rounded(self.size)
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(float(value), 4) for value in values)
+    return x, y, z
+
+
+def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox:
+    """Fit an upright box to (n, 3) voxel centres, n >= 1.
+
+    Its yaw gives the rectangle of least area around the footprint, its faces leave out the outermost 2 % of
+    the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured; a
+    side is never thinner than a voxel.
+    """
+    footprint = np.unique(np.asarray(points[:, :2], np.float64), axis=0)
+    footprint = footprint[:: -(-footprint.shape[0] // _MOST_COLUMNS)]
+    coarse = _least_area_yaw(footprint, np.arange(0.0, 90.0, _COARSE_DEGREES), voxel_size)
+    around = np.arange(-_COARSE_DEGREES, _COARSE_DEGREES + _FINE_DEGREES / 2, _FINE_DEGREES)
+    yaw = math.radians(_least_area_yaw(footprint, coarse + around, voxel_size))
+
+    axes = np.array([[math.cos(yaw), math.sin(yaw), 0.0], [-math.sin(yaw), math.cos(yaw), 0.0], [0.0, 0.0, 1.0]])
+    low, high = _trimmed_range(np.asarray(points, np.float64) @ axes.T)
+    size = np.maximum(high - low, voxel_size)
+    center = axes.T @ ((low + high) / 2)
+    if size[0] < size[1]:
+        size[[0, 1]] = size[[1, 0]]
+        yaw += math.pi / 2
+    return OrientedBox(center, size, (yaw + math.pi / 2) % math.pi - math.pi / 2)
+
+
+def _least_area_yaw(footprint: NDArray[np.float64], degrees: NDArray[np.float64], voxel_size: float) -> float:
+    angles = np.radians(degrees)
+    along = np.stack([np.cos(angles), np.sin(angles)])
+    across = np.stack([-np.sin(angles), np.cos(angles)])
+    lengths = np.subtract(*_trimmed_range(footprint @ along)[::-1])
+    widths = np.subtract(*_trimmed_range(footprint @ across)[::-1])
+    # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
+    areas = (lengths + voxel_size) * (widths + voxel_size)
+    return float(degrees[np.argmin(np.round(areas, 9))])
+
+
+def _trimmed_range(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least and largest of each column of (n, k) without the outliers."""
+    ordered = np.sort(values, axis=0)
+    skipped = int(_OUTLIERS * values.shape[0])
+    return ordered[skipped], ordered[values.shape[0] - 1 - skipped]
+
+
+def box_overlap(first: OrientedBox, second: OrientedBox) -> float:
+    """Intersection over union (0..1) of the volumes of two boxes."""
+    import cv2
+
+    rectangles = [
+        (box.center[:2].tolist(), box.size[:2].tolist(), math.degrees(box.yaw)) for box in (first, second)
+    ]
+    _, corners = cv2.rotatedRectangleIntersection(*rectangles)
+    area = 0.0 if corners is None else float(cv2.contourArea(cv2.convexHull(corners)))
+    low = max(first.center[2] - first.size[2] / 2, second.center[2] - second.size[2] / 2)
+    high = min(first.center[2] + first.size[2] / 2, second.center[2] + second.size[2] / 2)
+    shared = area * max(0.0, high - low)
+    union = float(np.prod(first.size) + np.prod(second.size)) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def box_contains(box: OrientedBox, point: NDArray[np.floating], grown: float = 0.0) -> bool:
+    """Whether ``point`` (3,) lies in the box after each face was moved outward by ``grown`` metres."""
+    difference = np.asarray(point, np.float64) - box.center
+    cosine, sine = math.cos(box.yaw), math.sin(box.yaw)
+    local = (
+        cosine * difference[0] + sine * difference[1],
+        cosine * difference[1] - sine * difference[0],
+        difference[2],
+    )
+    return bool(np.all(np.abs(local) <= box.size / 2 + grown))

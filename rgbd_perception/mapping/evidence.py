@@ -1,0 +1,170 @@
+"""Class evidence of the voxels: Bayes' rule on the few classes that were ever seen there.
+
+A cell that says class c with confidence p is an observation with likelihood p if c is true and (1 - p)/(C - 1)
+if any other of the C classes is. Its log evidence for c against the others is therefore
+
+    gain(p) = log(p (C - 1) / (1 - p)),   p cut to 1/C .. 0.98
+
+Cells of one frame are not independent: those of one voxel count as one observation, as the weighted mean of
+their gains times the smaller of 1 and their summed weight. Evidence of frames adds up. A voxel remembers its
+strongest classes only; classes without a slot have evidence 0, and one that comes up takes the weakest slot
+when its gain is larger. Beyond a limit all evidence of the voxel is lowered by the excess, so that what was
+seen long ago can be overruled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.fusion import VoxelGroups
+from rgbd_perception.mapping.jit import kernel, readonly
+from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.vocabulary import UNKNOWN_LABEL
+
+_MOST_CONFIDENT = 0.98
+_MAX_CLASSES_PER_FRAME = 16
+"""Different classes of one voxel in one frame; further ones are passed over (a voxel covers few cells)."""
+
+
+class EvidenceStore:
+    """Columns ``class_slot`` uint16 (K), class id + 1 or 0 for an empty slot, and ``evidence`` float32 (K).
+
+    Slot 0 always holds the strongest class.
+    """
+
+    def __init__(self, store: VoxelStore, classes: int, slots: int) -> None:
+        self.classes = classes
+        self.slots = slots
+        self.class_slot = store.add_column("class_slot", (slots,), np.uint16)
+        self.evidence = store.add_column("evidence", (slots,), np.float32)
+
+    def fuse(
+        self,
+        rows: NDArray[np.int32],
+        groups: VoxelGroups,
+        labels: NDArray[np.uint16],
+        confidence: NDArray[np.float32],
+        limit: float,
+    ) -> None:
+        """Add the observations of one frame: (h * w,) labels (UNKNOWN_LABEL: none) and confidences."""
+        _fuse(
+            rows, groups.starts, groups.members, groups.weights, readonly(labels, np.uint16),
+            gain(confidence, self.classes), limit if limit > 0 else np.inf, self.class_slot, self.evidence,
+        )  # fmt: skip
+
+
+def gain(confidence: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    """Log evidence (nats, at least 0) of observations with these confidences among ``classes`` classes."""
+    others = max(classes - 1, 1)
+    p = np.clip(confidence, 1.0 / (others + 1), _MOST_CONFIDENT)
+    return np.maximum(np.log(p * others / (1.0 - p)), 0.0).astype(np.float32)
+
+
+def labels_of(class_slot: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(n, K) slots -> (n,) id of the strongest class, UNKNOWN_LABEL where there is none."""
+    return np.where(class_slot[:, 0] > 0, class_slot[:, 0] - np.uint16(1), np.uint16(UNKNOWN_LABEL))
+
+
+def posterior(
+    class_slot: NDArray[np.uint16], evidence: NDArray[np.float32], classes: int
+) -> NDArray[np.float32]:
+    """(n, K) probabilities of the remembered classes; what is missing to 1 belongs to all others together."""
+    filled = class_slot > 0
+    top = np.maximum(evidence[:, :1], 0.0)
+    likelihood = np.where(filled, np.exp(evidence - top), 0.0)
+    others = (classes - filled.sum(axis=1, keepdims=True)).clip(min=0) * np.exp(-top)
+    total = likelihood.sum(axis=1, keepdims=True) + others
+    return (likelihood / np.maximum(total, 1e-30)).astype(np.float32)
+
+
+def from_cosines(
+    cosines: NDArray[np.float32], scale: float, slots: int
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """(n, C) cosines to the class texts -> (n, K) slots and evidence with the posterior softmax(scale * cosine).
+
+    K = ``slots``; classes without a slot share what is left evenly, as evidence 0.
+    """
+    classes = cosines.shape[1]
+    logits = scale * cosines
+    count = min(slots, classes)
+    order = np.argsort(-logits, axis=1, kind="stable")
+    ordered = np.take_along_axis(logits, order, axis=1)
+    rest = ordered[:, count:]
+    base = np.log(np.exp(rest).mean(axis=1)) if count < classes else ordered[:, -1]
+    class_slot = np.zeros((cosines.shape[0], slots), np.uint16)
+    evidence = np.zeros((cosines.shape[0], slots), np.float32)
+    class_slot[:, :count] = order[:, :count] + 1
+    evidence[:, :count] = ordered[:, :count] - base[:, None]
+    return class_slot, evidence
+
+
+@kernel
+def _add(
+    slots: NDArray[np.uint16], evidence: NDArray[np.float32], label: int, amount: float, limit: float
+) -> None:
+    """Add ``amount`` for ``label`` to the slots of one voxel and move the strongest class to the front."""
+    wanted = np.uint16(label + 1)
+    chosen, weakest = -1, 0
+    for slot in range(slots.size):
+        if slots[slot] == wanted:
+            chosen = slot
+        if evidence[slot] < evidence[weakest]:
+            weakest = slot
+    if chosen < 0:
+        if amount <= evidence[weakest]:
+            return
+        chosen = weakest
+        slots[chosen] = wanted
+        evidence[chosen] = 0
+    evidence[chosen] += amount
+    if evidence[chosen] > evidence[0]:
+        slots[0], slots[chosen] = slots[chosen], slots[0]
+        evidence[0], evidence[chosen] = evidence[chosen], evidence[0]
+    if evidence[0] > limit:
+        excess = evidence[0] - limit
+        for slot in range(slots.size):
+            evidence[slot] = max(evidence[slot] - excess, 0)
+            if evidence[slot] == 0:
+                slots[slot] = 0
+
+
+@kernel
+def _fuse(
+    rows: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    members: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    labels: NDArray[np.uint16],
+    gains: NDArray[np.float32],
+    limit: float,
+    class_slot: NDArray[np.uint16],
+    evidence: NDArray[np.float32],
+) -> None:
+    seen = np.empty(_MAX_CLASSES_PER_FRAME, np.uint16)
+    amount = np.empty(_MAX_CLASSES_PER_FRAME, np.float64)
+    for group in range(rows.size):
+        row = rows[group]
+        if row < 0:
+            continue
+        count, total = 0, 0.0
+        for member in range(starts[group], starts[group + 1]):
+            cell = members[member]
+            total += weights[cell]
+            label = labels[cell]
+            if label == UNKNOWN_LABEL:
+                continue
+            slot = 0
+            while slot < count and seen[slot] != label:
+                slot += 1
+            if slot == _MAX_CLASSES_PER_FRAME:
+                continue
+            if slot == count:
+                seen[slot] = label
+                amount[slot] = 0.0
+                count += 1
+            amount[slot] += weights[cell] * gains[cell]
+        for slot in range(count):
+            if amount[slot] > 0:
+                strength = amount[slot] / total * min(1.0, total)
+                _add(class_slot[row], evidence[row], seen[slot], strength, limit)

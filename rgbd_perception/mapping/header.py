@@ -1,0 +1,29 @@
+"""What a map says about itself beside its voxels: read together with a snapshot, written into the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class MapHeader:
+    """voxel_size in metres; map_from_source (4, 4): world of the source to the z-up map frame ``frame_id``.
+
+    class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim is
+    0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary.
+    """
+
+    voxel_size: float
+    frame_id: str
+    map_from_source: NDArray[np.float64]
+    model_id: str
+    text_space: str
+    feature_dim: int
+    evidence_slots: int
+    vocabulary: Vocabulary | None
+    class_embeddings: NDArray[np.float32] | None

@@ -1,0 +1,112 @@
+"""Compiled kernels: one way to declare them, one place for their cache, half floats inside them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile with the GIL released and the machine code cached on disk.
+
+    numba caches beside the source, else in the user's cache folder. Where neither can be written (a read-only
+    installation run by a service user without a home), the cache goes to the temporary folder.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(function)
+        except RuntimeError:  # "cannot cache function: no locator available"
+            # A folder per user: another user's folder could neither be written nor trusted.
+            folder = Path(tempfile.gettempdir()) / f"rgbd_perception_numba_{os.getuid()}"
+            numba.config.CACHE_DIR = str(folder)
+            return numba.njit(cache=True, nogil=True, **options)(function)
+
+    return decorate if function is None else decorate(function)
+
+
+def readonly(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return a C-contiguous read-only view (a copy only where layout or dtype demand it).
+
+    Message buffers are read-only and arrays of our own are not; numba would compile every kernel once for
+    each. Handing over read-only views always keeps it at one.
+    """
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def half_bits(array: NDArray[np.float16]) -> NDArray[np.uint16]:
+    """View float16 as the uint16 bit patterns that kernels take (numba has no float16 on the CPU)."""
+    return array.view(np.uint16)
+
+
+@intrinsic
+def half_to_float(typing_context: Any, bits: Any) -> Any:
+    """uint16 bit pattern of a half -> float32, one hardware instruction when vectorised."""
+    if bits != types.uint16:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def float_to_half(typing_context: Any, value: Any) -> Any:
+    """float32 -> uint16 bit pattern of the nearest half."""
+    if value != types.float32:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
+
+    return types.uint16(types.float32), generate
+
+
+@kernel
+def narrow(values: NDArray[np.float32], bits: NDArray[np.uint16]) -> None:
+    """Write ``values`` (n, d) as halves into ``bits`` (n, d)."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            bits[i, j] = float_to_half(values[i, j])
+
+
+@kernel
+def widen(bits: NDArray[np.uint16], values: NDArray[np.float32]) -> None:
+    """Write the halves ``bits`` (n, d) as float32 into ``values`` (n, d)."""
+    for i in range(bits.shape[0]):
+        for j in range(bits.shape[1]):
+            values[i, j] = half_to_float(bits[i, j])
+
+
+@kernel
+def largest_magnitude(bits: NDArray[np.uint16]) -> int:
+    """Largest bit pattern without sign of ``bits`` (n, d): 0x7C00 or more means that an inf or NaN is there."""
+    largest = np.uint16(0)
+    for i in range(bits.shape[0]):
+        for j in range(bits.shape[1]):
+            largest = max(largest, np.uint16(bits[i, j] & np.uint16(0x7FFF)))
+    return int(largest)
+
+
+def to_half(vectors: NDArray[np.floating]) -> tuple[NDArray[np.uint16], bool]:
+    """(n, d) float16 or float32 -> (read-only half bits (n, d), whether all of them are finite)."""
+    if vectors.dtype == np.float16:
+        bits = readonly(vectors, np.float16).view(np.uint16)
+    else:
+        bits = np.empty(vectors.shape, np.uint16)
+        narrow(readonly(vectors, np.float32), bits)
+        bits = readonly(bits, np.uint16)
+    return bits, largest_magnitude(bits) < 0x7C00

@@ -1,0 +1,135 @@
+"""The rows of a map: which voxel lives in which row, and the columns that describe it.
+
+Columns are reserved for ``max_voxels`` rows at once and filled from the front. The system commits memory only
+for pages that were written, so an empty map is small, growing never copies, and the cost of an update does not
+depend on how much is there. A row keeps its number as long as its voxel lives; a free row is all zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.hash_index import HashIndex, put_row
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.keys import NO_KEY
+from rgbd_perception.mapping.snapshot import Snapshot
+
+
+@kernel
+def _insert(
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    row_keys: NDArray[np.int64],
+    free: NDArray[np.int32],
+    used: int,
+    rows: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Enter ``keys``; freed rows are taken from the end of ``free`` first. Return (rows used, free rows left)."""
+    left = free.size
+    for i in range(keys.size):
+        candidate = free[left - 1] if left > 0 else used
+        if candidate >= row_keys.size:
+            rows[i] = -1
+            continue
+        row = put_row(slot_keys, slot_rows, keys[i], candidate)
+        rows[i] = row
+        if row == candidate:
+            row_keys[row] = keys[i]
+            if left > 0:
+                left -= 1
+            else:
+                used += 1
+    return used, left
+
+
+class VoxelStore:
+    """Rows and columns of all voxels. Not thread-safe: the map holds its lock around every call.
+
+    Own columns: ``key`` int64 (packed coordinates, NO_KEY in a free row), ``weight`` float32 (how well it was
+    observed), ``color`` float32 (3) rgb 0..255, ``last_seen`` int64 nanoseconds, ``misses`` uint8 (frames
+    that saw through it). Others (class evidence, embeddings) are added by the stores that fill them.
+    """
+
+    def __init__(self, max_voxels: int) -> None:
+        self.max_voxels = max_voxels
+        self.columns: dict[str, NDArray[Any]] = {}
+        self.index = HashIndex()
+        self.rows_used = 0
+        self._free = np.empty(0, np.int32)
+        self._snapshots: list[Snapshot] = []
+        self.key = self.add_column("key", (), np.int64)
+        self.weight = self.add_column("weight", (), np.float32)
+        self.color = self.add_column("color", (3,), np.float32)
+        self.last_seen = self.add_column("last_seen", (), np.int64)
+        self.misses = self.add_column("misses", (), np.uint8)
+
+    def __len__(self) -> int:
+        return self.rows_used - self._free.size
+
+    def add_column(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Add (or replace by zeros) a column of ``shape`` per row."""
+        try:
+            column = np.zeros((self.max_voxels, *shape), dtype)
+        except MemoryError as error:
+            raise UserError(
+                f"not enough memory to reserve {self.max_voxels} voxels x {shape} {np.dtype(dtype)}: "
+                "lower the map option max_voxels"
+            ) from error
+        self.columns[name] = column
+        return column
+
+    def insert(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], int]:
+        """(n,) distinct keys -> ((n,) their rows, -1 where the map is full; number of new ones)."""
+        before = len(self)
+        self.index.reserve(min(before + keys.size, self.max_voxels) + 1, self.key[: self.rows_used])
+        self.record(self._free[max(0, self._free.size - keys.size) :])
+        rows = np.empty(keys.size, np.int32)
+        index = self.index
+        self.rows_used, left = _insert(
+            index.keys, index.rows, keys, self.key, self._free, self.rows_used, rows
+        )
+        self._free = self._free[:left]
+        full = rows < 0
+        if full.any():
+            rows[full] = index.find(keys[full])
+        return rows, len(self) - before
+
+    def remove(self, rows: NDArray[np.int32]) -> None:
+        """Free these (distinct, live) rows."""
+        if rows.size == 0:
+            return
+        self.record(rows)
+        self.index.remove(self.key[rows])
+        for column in self.columns.values():
+            column[rows] = 0
+        self.key[rows] = NO_KEY
+        self._free = np.concatenate([self._free, rows.astype(np.int32)])
+
+    def live_rows(self) -> NDArray[np.int64]:
+        """Numbers of the rows that hold a voxel, ascending."""
+        return np.flatnonzero(self.key[: self.rows_used] != NO_KEY)
+
+    @property
+    def bytes_per_row(self) -> int:
+        return sum(column[0].nbytes for column in self.columns.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use: all columns of the rows used so far, the hash and the list of free rows."""
+        return self.rows_used * self.bytes_per_row + self.index.nbytes + self._free.nbytes
+
+    def attach(self, snapshot: Snapshot) -> None:
+        self._snapshots.append(snapshot)
+
+    def detach(self, snapshot: Snapshot) -> None:
+        self._snapshots.remove(snapshot)
+
+    def record(self, rows: NDArray[np.int32]) -> None:
+        """Must be called before rows change: keeps their present contents for the snapshots being read."""
+        for snapshot in self._snapshots:
+            snapshot.keep(rows)

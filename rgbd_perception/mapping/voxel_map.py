@@ -1,0 +1,354 @@
+"""The map: frames and predictions in, ranked answers, objects and files out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.errors import FrameDropped, UserError
+from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.mapping.carving import carve, find_seen_through
+from rgbd_perception.mapping.config import MapConfig
+from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
+from rgbd_perception.mapping.features import FeatureStore
+from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
+from rgbd_perception.mapping.grid import GridSamples, sample_grid
+from rgbd_perception.mapping.jit import to_half
+from rgbd_perception.mapping.header import MapHeader
+from rgbd_perception.mapping.keys import centers
+from rgbd_perception.mapping.objects import MapObject, find_objects
+from rgbd_perception.mapping.pose_gate import PoseGate
+from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike, answer_texts
+from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
+from rgbd_perception.mapping.snapshot import Columns, Snapshot
+from rgbd_perception.mapping.storage import read_map, write_map
+from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
+
+
+@dataclass(frozen=True)
+class IntegrateReport:
+    """What one frame did to the map; ``step_ms`` has the milliseconds of grid, group, fuse and carve."""
+
+    cells: int
+    voxels_touched: int
+    voxels_added: int
+    voxels_removed: int
+    voxels_refused: int
+    step_ms: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class VoxelArrays:
+    """All voxels: centers (n, 3) float32 metres in the map frame, colors (n, 3) uint8 rgb, labels (n,) uint16
+    (UNKNOWN_LABEL where unknown), weights (n,) float32, last_seen (n,) int64 nanoseconds."""
+
+    centers: NDArray[np.float32]
+    colors: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
+    weights: NDArray[np.float32]
+    last_seen: NDArray[np.int64]
+
+
+class VoxelMap:
+    """A sparse voxel map with class evidence and text-aligned embeddings. Safe to use from several threads.
+
+    One thread at a time changes the map (a lock of the writers); readers work on snapshots and hold the lock
+    of the data for about a millisecond at a time.
+    """
+
+    def __init__(
+        self,
+        config: MapConfig | None = None,
+        frame_id: str = "map",
+        map_from_source: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.config = config or MapConfig()
+        self.frame_id = frame_id
+        self.map_from_source = np.eye(4) if map_from_source is None else np.array(map_from_source, np.float64)
+        self.vocabulary: Vocabulary | None = None
+        self.class_embeddings: NDArray[np.float32] | None = None
+        self.model_id = ""
+        self._writer = threading.RLock()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(self.config.threads, thread_name_prefix="voxel_map")
+        self._start_empty()
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @property
+    def text_space(self) -> str:
+        """Text space of the embeddings in the map, else of its vocabulary; empty where there is neither."""
+        if self._features is not None:
+            return self._features.text_space
+        return self.vocabulary.text_space if self.vocabulary else ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use for the voxels: columns, hash and free list."""
+        return self._store.nbytes
+
+    def set_vocabulary(self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None) -> str:
+        """Give the labels of predictions a meaning. ``class_embeddings`` (C, D): unit text embeddings of the names.
+
+        Returns what became of the class evidence in the map: "unchanged", "recomputed" (from the embeddings
+        of the voxels) or "reset". Raises UserError where the embeddings do not fit the names or the map.
+        """
+        embeddings = _checked_class_embeddings(vocabulary, class_embeddings)
+        with self._writer, self._lock:
+            if self.vocabulary is not None and self.vocabulary.id == vocabulary.id:
+                self.class_embeddings = self.class_embeddings if embeddings is None else embeddings
+                return "unchanged"
+            self.vocabulary, self.class_embeddings = vocabulary, embeddings
+            self._evidence = EvidenceStore(self._store, len(vocabulary), self.config.evidence_slots)
+            features = self._features
+            if features is None or embeddings is None or features.text_space != vocabulary.text_space:
+                return "reset"
+            features.classify(self._store, embeddings, calibration_for(features.text_space).scale, self._evidence)
+            return "recomputed"
+
+    def integrate(self, frame: RgbdFrame, prediction: Prediction) -> IntegrateReport:
+        """Put one frame into the map. All is checked before anything is changed.
+
+        Raises FrameDropped: pose_missing, pose_jump, depth_empty, prediction_mismatch, prediction_not_finite,
+        vocabulary_mismatch, text_space_mismatch.
+        """
+        clock = _StepClock()
+        with self._writer:
+            pose = self._gate.check(frame)
+            embedding = self._checked_embedding(frame, prediction)
+            samples = sample_grid(frame, prediction.stride)
+            clock.lap("grid")
+
+            groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
+            if groups.keys.size == 0:
+                raise FrameDropped("depth_empty", "no measurement between min_depth and max_depth")
+            clock.lap("group")
+
+            with self._lock:
+                rows, added = self._store.insert(groups.keys)
+                self._store.record(rows)
+                self._fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding)
+            clock.lap("fuse")
+
+            removed = self._carve(samples, pose) if self.config.carve else 0
+            clock.lap("carve")
+            self._gate.accept(frame)
+            self._frames += 1
+            self.model_id = prediction.model_id or self.model_id
+        return IntegrateReport(
+            cells=int(groups.members.size),
+            voxels_touched=int(rows.size),
+            voxels_added=added,
+            voxels_removed=removed,
+            voxels_refused=int(np.count_nonzero(rows < 0)),
+            step_ms=clock.step_ms,
+        )
+
+    def query(
+        self,
+        texts: Sequence[str],
+        negatives: Sequence[str] = (),
+        *,
+        encoder: TextEncoderLike,
+        top_k: int = 5,
+        threshold: float | None = None,
+        region: Region | None = None,
+        calibration: ScoreCalibration | None = None,
+    ) -> list[QueryResult]:
+        """Ranked answers to each text, best first; see query.answer_texts for how.
+
+        ``threshold``: least score of an answer (None: that of the calibration of the text space).
+        Raises UserError for an empty query or an encoder of another text space than the map's.
+        """
+        with self._view() as (snapshot, header):
+            return answer_texts(
+                snapshot, header, self.config, texts, negatives, encoder=encoder, top_k=top_k,
+                threshold=threshold, region=region, calibration=calibration,
+            )  # fmt: skip
+
+    def objects(self) -> list[MapObject]:
+        """Instances in the map, without the stuff classes of the configuration; largest first within a class."""
+        with self._view() as (snapshot, header):
+            return find_objects(snapshot, header, self.config)
+
+    def voxels(self, min_weight: float = 0.0) -> VoxelArrays:
+        """Copies of what there is to draw, for voxels observed with at least ``min_weight``."""
+        with self._view() as (snapshot, _):
+            has_evidence = snapshot.column("class_slot") is not None
+            names = ("key", "color", "weight", "last_seen", *(("class_slot",) if has_evidence else ()))
+            columns = snapshot.read_all(names)
+        chosen = columns["weight"] >= min_weight
+        slots = columns["class_slot"][chosen] if has_evidence else np.zeros((int(chosen.sum()), 1), np.uint16)
+        return VoxelArrays(
+            centers=centers(columns["key"][chosen], self.config.voxel_size),
+            colors=np.clip(np.rint(columns["color"][chosen]), 0, 255).astype(np.uint8),
+            labels=labels_of(slots),
+            weights=columns["weight"][chosen],
+            last_seen=columns["last_seen"][chosen],
+        )
+
+    def save(self, path: str | Path) -> int:
+        """Write the map to ``path`` in one step (an existing file stays whole until then); bytes written."""
+        with self._view() as (snapshot, header):
+            return write_map(Path(path), snapshot, header)
+
+    @classmethod
+    def load(cls, path: str | Path, config: MapConfig | None = None) -> VoxelMap:
+        """Read a map file. Voxel size and evidence slots of the file replace those of ``config``.
+
+        Raises UserError where the file is missing, cut, damaged or of another version.
+        """
+        header, columns = read_map(Path(path))
+        config = config or MapConfig()
+        config = replace(
+            config,
+            voxel_size=header.voxel_size,
+            evidence_slots=header.evidence_slots,
+            max_voxels=max(config.max_voxels, columns["key"].size),
+        )
+        loaded = cls(config, header.frame_id, header.map_from_source)
+        loaded._fill(header, columns)
+        return loaded
+
+    def clear(self) -> None:
+        """Forget all voxels; vocabulary, frame and configuration stay."""
+        with self._writer, self._lock:
+            self._start_empty()
+
+    def close(self) -> None:
+        """End the map's threads."""
+        self._pool.shutdown(wait=True)
+
+    def _start_empty(self) -> None:
+        self._store = VoxelStore(self.config.max_voxels)
+        self._features: FeatureStore | None = None
+        self._evidence: EvidenceStore | None = None
+        if self.vocabulary is not None:
+            self._evidence = EvidenceStore(self._store, len(self.vocabulary), self.config.evidence_slots)
+        self._gate = PoseGate(self.config)
+        self._frames = 0
+
+    def _checked_embedding(self, frame: RgbdFrame, prediction: Prediction) -> NDArray[np.uint16] | None:
+        """Check the prediction against frame and map; return its embeddings (h * w, D) as half bits, if any."""
+        grid = frame.intrinsics.strided(prediction.stride)
+        if prediction.cell_labels.shape != (grid.height, grid.width):
+            raise FrameDropped(
+                "prediction_mismatch",
+                f"grid {prediction.cell_labels.shape} of stride {prediction.stride} does not cover {frame.shape}",
+            )
+        if not np.isfinite(prediction.cell_confidence).all():
+            raise FrameDropped("prediction_not_finite", "the confidence has NaN or inf in it")
+        ours = self.vocabulary
+        if ours is not None and prediction.vocabulary_id and prediction.vocabulary_id != ours.id:
+            raise FrameDropped("vocabulary_mismatch", f"labels of {prediction.vocabulary_id}, the map's are {ours.id}")
+        if ours is not None:
+            known = prediction.cell_labels[prediction.cell_labels != UNKNOWN_LABEL]
+            if known.size and known.max() >= len(ours):
+                raise FrameDropped("vocabulary_mismatch", f"label {known.max()}, the map knows {len(ours)} classes")
+        if prediction.embedding is None:
+            return None
+        dim = prediction.embedding.shape[2]
+        features = self._features
+        if features is not None and (features.text_space, features.dim) != (prediction.text_space, dim):
+            raise FrameDropped(
+                "text_space_mismatch",
+                f"embeddings of '{prediction.text_space}' ({dim}), the map's are '{features.text_space}' ({features.dim})",
+            )
+        bits, finite = to_half(prediction.embedding.reshape(-1, dim))
+        if not finite:
+            raise FrameDropped("prediction_not_finite", "the embeddings have NaN or inf in them")
+        return bits
+
+    def _fuse(
+        self,
+        rows: NDArray[np.int32],
+        groups: VoxelGroups,
+        samples: GridSamples,
+        stamp_ns: int,
+        prediction: Prediction,
+        embedding: NDArray[np.uint16] | None,
+    ) -> None:
+        limit = self.config.weight_limit
+        fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit)
+        if self._evidence is not None:
+            labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
+            self._evidence.fuse(rows, groups, labels, confidence, self.config.evidence_limit)
+        if embedding is not None:
+            if self._features is None:
+                self._features = FeatureStore(self._store, embedding.shape[1], prediction.text_space)
+            self._features.fuse(rows, groups, embedding, limit, self._pool, self.config.threads)
+
+    def _carve(self, samples: GridSamples, pose: NDArray[np.float64]) -> int:
+        rows = find_seen_through(self._store, samples, pose, self._frames, self.config)
+        with self._lock:
+            self._store.record(rows)
+            return carve(self._store, rows, self.config)
+
+    def _fill(self, header: MapHeader, columns: Columns) -> None:
+        """Take over the contents of a file into this empty map."""
+        self.model_id = header.model_id
+        if header.vocabulary is not None:
+            self.set_vocabulary(header.vocabulary, header.class_embeddings)
+        if header.feature_dim:
+            self._features = FeatureStore(self._store, header.feature_dim, header.text_space)
+        self._store.insert(columns["key"])
+        if len(self._store) != columns["key"].size:
+            raise UserError("the map file names a voxel twice or one that cannot be; use another copy")
+        for name, column in columns.items():
+            self._store.columns[name][: column.shape[0]] = column
+
+    @contextmanager
+    def _view(self) -> Iterator[tuple[Snapshot, MapHeader]]:
+        """The map of this instant, to be read while it changes."""
+        with self._lock:
+            snapshot, header = Snapshot(self._store, self._lock), self._header()
+        try:
+            yield snapshot, header
+        finally:
+            snapshot.close()
+
+    def _header(self) -> MapHeader:
+        return MapHeader(
+            voxel_size=self.config.voxel_size,
+            frame_id=self.frame_id,
+            map_from_source=self.map_from_source,
+            model_id=self.model_id,
+            text_space=self.text_space,
+            feature_dim=self._features.dim if self._features else 0,
+            evidence_slots=self.config.evidence_slots,
+            vocabulary=self.vocabulary,
+            class_embeddings=self.class_embeddings,
+        )
+
+
+class _StepClock:
+    """Milliseconds of consecutive steps."""
+
+    def __init__(self) -> None:
+        self.step_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.step_ms[step] = (now - self._last) * 1e3
+        self._last = now
+
+
+def _checked_class_embeddings(
+    vocabulary: Vocabulary, embeddings: NDArray[np.float32] | None
+) -> NDArray[np.float32] | None:
+    if embeddings is None:
+        return None
+    if embeddings.ndim != 2 or embeddings.shape[0] != len(vocabulary) or not np.isfinite(embeddings).all():
+        raise UserError(f"expected {len(vocabulary)} finite class embeddings, got an array of {embeddings.shape}")
+    return np.array(embeddings, np.float32)
