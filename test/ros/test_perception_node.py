@@ -1,0 +1,342 @@
+"""The node ``perception`` over real Fast DDS: a process of its own, good frames, bad frames, its lifecycle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+from rgbd_perception.errors import FrameDropped
+from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.ros.diagnostics import latencies_of, values_of
+from rgbd_perception.ros.environment import fastdds_environment
+from rgbd_perception.ros.images import image_to_numpy, numpy_to_image
+from rgbd_perception.ros.messages import to_nanoseconds, unpack_embeddings, unpack_frame, unpack_vocabulary
+from rgbd_perception.ros.perception_node import PerceptionNode
+from rgbd_perception.srv import SetVocabulary
+from test.ros.camera import HEIGHT, WIDTH, Camera, good_color, good_depth, good_info
+from test.ros.color_predictor import ColorPredictor, make_color_predictor
+from test.ros.spinning import Spinner, call, wait_for
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[subprocess.Popen[str]]:
+    """The node in a process of its own, with the shipped Fast DDS profile."""
+    command = [sys.executable, "-m", "test.ros.color_predictor", "--ros-args"]
+    command += ["-p", "reliability:=reliable", "-p", "diagnostics_period:=0.05", "-p", "max_wait:=0.2"]
+    started = subprocess.Popen(command, env=os.environ | fastdds_environment(), stderr=subprocess.PIPE, text=True)
+    yield started
+    if started.poll() is None:
+        started.send_signal(signal.SIGTERM)
+        started.wait(10)
+
+
+@pytest.fixture(scope="module")
+def camera(process: subprocess.Popen[str]) -> Iterator[Camera]:
+    os.environ.update(fastdds_environment())
+    with Spinner(Camera) as spinner:
+        camera = spinner.node
+        assert isinstance(camera, Camera)
+        camera.wait_until_heard()
+        wait_for(lambda: camera.received["labels"], 5, "labels of a transient local topic")
+        wait_for(lambda: all(camera.count_publishers(f"perception/{n}") for n in camera.received), 5, "outputs")
+        yield camera
+
+
+def new_counts(camera: Camera, frames: int, act: Callable[[], object]) -> tuple[int, Counter[str]]:
+    """Processed frames and drops that ``act``, which sends ``frames`` color images, has led to."""
+    before = camera.counts()
+    act()
+    wait_for(
+        lambda: camera.counts().frames_in == before.frames_in + frames and camera.counts().in_flight == 0,
+        5,
+        f"{frames} frames are counted and done",
+    )
+    after = camera.counts()
+    return after.frames_processed - before.frames_processed, Counter(after.drops) - Counter(before.drops)
+
+
+def test_thirty_frames_and_the_ledger_balances(camera: Camera) -> None:
+    camera.received["frame"].clear()
+
+    def thirty_frames() -> None:
+        for _ in range(30):
+            camera.send()
+            time.sleep(1 / 30)
+
+    processed, drops = new_counts(camera, 30, thirty_frames)
+    assert processed + sum(drops.values()) == 30
+    assert set(drops) <= {"superseded"} and processed >= 20
+    wait_for(lambda: len(camera.received["frame"]) == processed, 5, "every processed frame is published")
+    assert camera.status is not None
+    assert {"wait", "convert", "predict", "predict/network", "publish", "total"} <= set(latencies_of(camera.status))
+    assert float(values_of(camera.status)["fps"]) > 10
+
+
+def test_all_outputs_of_one_instant(camera: Camera) -> None:
+    topics = ("frame", "semantic", "semantic_color", "embeddings")
+    for topic in topics:
+        camera.received[topic].clear()
+    stamp_ns = camera.send()
+    wait_for(lambda: all(camera.received[topic] for topic in topics), 5, "all outputs")
+    for topic in topics:
+        header = camera.received[topic][0].header
+        assert (to_nanoseconds(header.stamp), header.frame_id) == (stamp_ns, "camera_optical")
+    frame, prediction = unpack_frame(camera.received["frame"][0])
+    np.testing.assert_array_equal(frame.color, image_to_numpy(good_color()))
+    assert frame.depth == pytest.approx(1.5)
+    assert (prediction.cell_labels[:, :8] == 0).all() and (prediction.cell_labels[:, 8:] == 2).all()
+    semantic = image_to_numpy(camera.received["semantic"][0])
+    assert (semantic[:, : WIDTH // 2] == 0).all() and (semantic[:, WIDTH // 2 :] == 2).all()
+    vocabulary = unpack_vocabulary(camera.received["labels"][-1])
+    colors = image_to_numpy(camera.received["semantic_color"][0])
+    np.testing.assert_array_equal(colors, vocabulary.colors[semantic])
+    embeddings = unpack_embeddings(camera.received["embeddings"][0])
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=2), 1, atol=1e-3)
+
+
+def cut(message: Image) -> Image:
+    message.data = message.data[:-1]
+    return message
+
+
+def other_encoding() -> Image:
+    message = good_color()
+    message.encoding = "yuv422_yuy2"
+    return message
+
+
+def zero_camera() -> dict[str, object]:
+    info = good_info()
+    info.k = [0.0] * 9
+    return {"info": info}
+
+
+def small_camera() -> dict[str, object]:
+    info = good_info()
+    info.width = 32
+    return {"info": info}
+
+
+BAD_FRAMES: list[tuple[str, Callable[[], dict[str, object]]]] = [
+    ("encoding_unsupported", lambda: {"color": other_encoding()}),
+    ("encoding_unsupported", lambda: {"depth": good_color()}),
+    ("image_truncated", lambda: {"color": cut(good_color())}),
+    ("image_truncated", lambda: {"depth": cut(good_depth())}),
+    ("image_empty", lambda: {"color": Image(encoding="rgb8")}),
+    ("depth_not_registered", lambda: {"depth": numpy_to_image(np.ones((24, 32), np.uint16), "16UC1")}),
+    ("camera_info_invalid", zero_camera),
+    ("camera_info_mismatch", small_camera),
+    ("stamp_zero", lambda: {"stamp_ns": 0}),
+    ("stamp_backward", lambda: {"stamp_ns": -500_000_000}),  # relative to the newest
+    ("depth_missing", lambda: {"without": ("depth",)}),
+    ("internal_error", lambda: {"stamp_ns": 33_000_666}),
+]
+
+
+@pytest.mark.parametrize(("reason", "bad"), BAD_FRAMES, ids=[reason for reason, _ in BAD_FRAMES])
+def test_a_bad_frame_is_a_counted_drop_and_the_next_one_works(
+    camera: Camera, reason: str, bad: Callable[[], dict[str, object]]
+) -> None:
+    arguments = bad()
+    if arguments.get("stamp_ns"):
+        arguments["stamp_ns"] = camera.stamp_ns + int(str(arguments["stamp_ns"]))
+    _, drops = new_counts(camera, 1, lambda: camera.send(**arguments))  # type: ignore[arg-type]
+    assert drops == {reason: 1}
+    camera.stamp_ns += 33_000_000
+    processed, drops = new_counts(camera, 1, camera.send)
+    assert (processed, drops) == (1, {})
+
+
+def test_depth_without_measurements_is_no_reason_to_drop(camera: Camera) -> None:
+    camera.received["frame"].clear()
+    values = np.full((HEIGHT, WIDTH), 2.0, np.float32)
+    values[0, :4] = [np.nan, np.inf, -1.0, 0.0]
+    processed, drops = new_counts(camera, 1, lambda: camera.send(depth=numpy_to_image(values, "32FC1")))
+    assert (processed, drops) == (1, {})
+    wait_for(lambda: camera.received["frame"], 5, "the frame")
+    frame, _ = unpack_frame(camera.received["frame"][0])
+    assert frame.depth[0, :5].tolist() == [0, 0, 0, 0, 2.0]
+
+
+def test_a_distorting_lens_is_rectified(camera: Camera) -> None:
+    camera.received["frame"].clear()
+    info = good_info()
+    info.d = [-0.3, 0.1, 0.0, 0.0, 0.0]
+    processed, drops = new_counts(camera, 1, lambda: camera.send(info=info))
+    assert (processed, drops) == (1, {})
+    wait_for(lambda: camera.received["frame"], 5, "the frame")
+    frame, _ = unpack_frame(camera.received["frame"][0])
+    assert set(np.unique(frame.depth.round(3))) <= {np.float32(0), np.float32(1.5)}
+    camera.send()  # an undistorted camera again
+
+
+def test_a_clock_that_starts_again(camera: Camera) -> None:
+    camera.stamp_ns -= 60_000_000_000
+
+    def three_frames() -> None:
+        for _ in range(3):
+            camera.send()
+            time.sleep(0.05)
+
+    processed, drops = new_counts(camera, 3, three_frames)
+    assert (processed, drops) == (3, {})
+
+
+def test_the_vocabulary_can_be_replaced(camera: Camera) -> None:
+    client = camera.create_client(SetVocabulary, "perception/set_vocabulary")
+
+    def set_vocabulary(*names: str) -> SetVocabulary.Response:
+        return call(client, SetVocabulary.Request(names=list(names)))
+
+    refused = set_vocabulary("twice", "twice")
+    assert not refused.success and "twice" in refused.message
+    refused = set_vocabulary()
+    assert not refused.success and "at least one" in refused.message
+    before = len(camera.received["labels"])
+    accepted = set_vocabulary("rot", "grün", "blau")
+    assert accepted.success, accepted.message
+    wait_for(lambda: len(camera.received["labels"]) > before, 5, "new labels")
+    vocabulary = unpack_vocabulary(camera.received["labels"][-1])
+    assert vocabulary.names == ("rot", "grün", "blau") and vocabulary.id == accepted.vocabulary_id
+    camera.received["frame"].clear()
+    camera.send()
+    wait_for(lambda: camera.received["frame"], 5, "a frame")
+    assert camera.received["frame"][0].vocabulary_id == vocabulary.id
+
+
+def test_the_process_ends_cleanly(process: subprocess.Popen[str], camera: Camera) -> None:
+    camera.send()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    # One line for a kind of error, not one for a frame.
+    assert errors.count("frame dropped: internal_error") == 1
+    assert "ArithmeticError: a bug that only this frame wakes (color_predictor.py:" in errors
+
+
+@contextmanager
+def running(
+    *outputs: str,
+    sink: Callable[[RgbdFrame, Prediction], None] | None = None,
+    factory: Callable[..., ColorPredictor] = make_color_predictor,
+    **parameters: object,
+) -> Iterator[tuple[PerceptionNode, Camera]]:
+    """The node in this process and a namespace of its own, with a camera that listens to ``outputs``."""
+    values = {"reliability": "reliable", "diagnostics_period": 0.05, "max_wait": 0.1} | parameters
+
+    def make(context: rclpy.Context) -> PerceptionNode:
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        return PerceptionNode(
+            predictor_factory=factory,
+            frame_sink=sink,
+            context=context,
+            namespace="inside",
+            parameter_overrides=overrides,
+        )
+
+    with Spinner(make) as perception, Spinner(lambda context: Camera(context, outputs, "inside")) as camera:
+        assert isinstance(perception.node, PerceptionNode) and isinstance(camera.node, Camera)
+        yield perception.node, camera.node
+
+
+def test_nothing_is_computed_when_nobody_listens() -> None:
+    with running() as (node, camera):
+        camera.wait_until_heard()
+        _, drops = new_counts(camera, 1, camera.send)
+        assert drops == {"no_subscriber": 1}
+        assert node.timer.percentiles() == {}
+
+
+def test_a_sink_gets_the_frame_itself_and_may_refuse_it() -> None:
+    got: list[tuple[RgbdFrame, Prediction]] = []
+
+    def sink(frame: RgbdFrame, prediction: Prediction) -> None:
+        if got:
+            raise FrameDropped("map_full", "as a map might say")
+        got.append((frame, prediction))
+
+    with running(sink=sink) as (_, camera):
+        camera.wait_until_heard()
+        assert new_counts(camera, 1, camera.send) == (1, {})
+        assert new_counts(camera, 1, camera.send) == (0, {"map_full": 1})
+    frame, prediction = got[0]
+    assert frame.frame_id == "camera_optical" and prediction.labels is None
+
+
+def test_frames_without_camera_info() -> None:
+    with running("frame") as (_, camera):
+        camera.wait_until_heard()
+        _, drops = new_counts(camera, 1, lambda: camera.send(without=("info",)))
+        assert drops == {"camera_info_missing": 1}
+
+
+def test_distortion_can_be_refused() -> None:
+    info = good_info()
+    info.d = [-0.3, 0.1, 0.0, 0.0, 0.0]
+    with running("frame", distortion="refuse") as (_, camera):
+        camera.wait_until_heard()
+        assert new_counts(camera, 1, lambda: camera.send(info=info)) == (0, {"distorted": 1})
+
+
+def test_a_rate_limit_counts_what_it_leaves_out() -> None:
+    with running(sink=lambda frame, prediction: None, max_rate=10.0) as (_, camera):
+        camera.wait_until_heard()
+
+        def second() -> None:
+            for _ in range(30):
+                camera.send()
+                time.sleep(0.01)
+
+        processed, drops = new_counts(camera, 30, second)
+        assert processed + drops["superseded"] == 10 and drops["rate_limited"] == 20
+
+
+def test_a_model_that_cannot_be_loaded_is_said_and_survived() -> None:
+    with running("frame", model="missing") as (_, camera):
+        wait_for(lambda: camera.status is not None and "train one" in camera.status.message, 10, "diagnostics")
+        assert camera.status is not None and camera.status.level == b"\x02"
+        assert not camera.is_heard()
+
+
+def test_the_lifecycle_by_a_manager() -> None:
+    made: list[ColorPredictor] = []
+
+    def factory(*arguments: object) -> ColorPredictor:
+        made.append(ColorPredictor())
+        return made[-1]
+
+    with running("frame", factory=factory, autostart=False) as (node, camera):
+        client = camera.create_client(ChangeState, "perception/change_state")
+
+        def change(transition: int) -> None:
+            assert call(client, ChangeState.Request(transition=Transition(id=transition))).success
+
+        assert camera.count_publishers("perception/frame") == 0
+        for _ in range(2):
+            change(Transition.TRANSITION_CONFIGURE)
+            wait_for(lambda: camera.count_publishers("perception/frame") == 1, 5, "outputs")
+            assert not camera.is_heard()
+            change(Transition.TRANSITION_ACTIVATE)
+            camera.wait_until_heard()
+            assert new_counts(camera, 1, camera.send) == (1, {})
+            change(Transition.TRANSITION_DEACTIVATE)
+            wait_for(lambda: not camera.is_heard(), 5, "no inputs")
+            change(Transition.TRANSITION_CLEANUP)
+            wait_for(lambda: camera.count_publishers("perception/frame") == 0, 5, "no outputs")
+        assert [predictor.closed for predictor in made] == [True, True]
+        change(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
