@@ -1,0 +1,1 @@
+"""Finding out why nothing is shown: checks of the machine, and of a running graph."""
