@@ -19,7 +19,7 @@ from rgbd_perception.ros.images import numpy_to_image
 from rgbd_perception.ros.messages import to_stamp
 from rgbd_perception.ros.qos import DIAGNOSTICS, FRAME, LATCHED, REPLAY_OUTPUT, SENSOR_DATA
 from rgbd_perception.ros.replay_messages import camera_info_message
-from test.ros.spinning import SETTLE_S, wait_for
+from test.ros.node_thread import SETTLE_S, wait_for
 
 HEIGHT, WIDTH = 48, 64
 OUTPUTS: dict[str, tuple[type, Any]] = {

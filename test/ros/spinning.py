@@ -8,11 +8,7 @@ from contextlib import contextmanager
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.client import Client
 from rclpy.node import Node
-
-SETTLE_S = 0.25
-"""The two ends of a connection learn of each other one after the other; what is sent in between is lost."""
 
 
 class Spinner:
@@ -69,12 +65,3 @@ def spinner() -> Iterator[Spinner]:
         yield served
     finally:
         served.close()
-
-
-def call(client: Client, request: Any, timeout_s: float = 10.0) -> Any:
-    """The response of a service whose client is spun elsewhere."""
-    assert client.wait_for_service(timeout_s), f"no service {client.service_name}"
-    time.sleep(SETTLE_S)
-    future = client.call_async(request)
-    wait_for(future.done, timeout_s, f"an answer of {client.service_name}")
-    return future.result()

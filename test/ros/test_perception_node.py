@@ -29,7 +29,7 @@ from rgbd_perception.ros.perception_node import PerceptionNode
 from rgbd_perception.srv import SetVocabulary
 from test.ros.camera import HEIGHT, WIDTH, Camera, good_color, good_depth, good_info
 from test.ros.color_predictor import ColorPredictor, make_color_predictor
-from test.ros.spinning import Spinner, call, wait_for
+from test.ros.node_thread import NodeThread, call, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def process() -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture(scope="module")
 def camera(process: subprocess.Popen[str]) -> Iterator[Camera]:
     os.environ.update(fastdds_environment())
-    with Spinner(Camera) as spinner:
-        camera = spinner.node
+    with NodeThread(Camera) as thread:
+        camera = thread.node
         assert isinstance(camera, Camera)
         camera.wait_until_heard()
         wait_for(lambda: camera.received["labels"], 5, "labels of a transient local topic")
@@ -249,7 +249,7 @@ def running(
             parameter_overrides=overrides,
         )
 
-    with Spinner(make) as perception, Spinner(lambda context: Camera(context, outputs, "inside")) as camera:
+    with NodeThread(make) as perception, NodeThread(lambda context: Camera(context, outputs, "inside")) as camera:
         assert isinstance(perception.node, PerceptionNode) and isinstance(camera.node, Camera)
         yield perception.node, camera.node
 
