@@ -1,0 +1,45 @@
+"""Procedural furnished rooms: apartments from a seed, camera paths, RGB-D frames with exact ground truth.
+
+Heavy parts (Open3D, numba) are imported when a name is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rgbd_perception.sources.synthetic.apartment import Apartment, Instance, RoomConfig, generate_apartment
+    from rgbd_perception.sources.synthetic.path import camera_path, random_views
+    from rgbd_perception.sources.synthetic.render import Rendered, Renderer, View
+
+_HOMES = {
+    "Apartment": "apartment",
+    "Instance": "apartment",
+    "RoomConfig": "apartment",
+    "generate_apartment": "apartment",
+    "camera_path": "path",
+    "random_views": "path",
+    "Rendered": "render",
+    "Renderer": "render",
+    "View": "render",
+}
+
+__all__ = [
+    "Apartment",
+    "Instance",
+    "Rendered",
+    "Renderer",
+    "RoomConfig",
+    "View",
+    "camera_path",
+    "generate_apartment",
+    "random_views",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,104 @@
+"""The camera: how exact color and depth become what an RGB-D sensor delivers.
+
+Depth noise follows structured-light and stereo sensors, whose disparity has a constant error: sigma grows with
+the square of the distance (Khoshelham and Elberink 2012). Holes: depth edges, grazing angles, dark and shiny
+surfaces, out of range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SensorConfig:
+    """Depth sensor: metres, noise sigma = noise * z^2, disparity quantum, share of edge pixels lost."""
+
+    near: float = 0.25
+    far: float = 6.0
+    noise: float = 0.0016
+    quantum: float = 0.0006
+    edge_loss: float = 0.75
+    grazing: float = 0.12
+
+
+def sense_depth(
+    depth: NDArray[np.float32],
+    facing: NDArray[np.float32],
+    drop: NDArray[np.float32],
+    rng: Generator,
+    config: SensorConfig,
+) -> NDArray[np.float32]:
+    """Measured depth (H, W) float32 metres, 0 where the sensor saw nothing.
+
+    depth   exact depth, 0 where no surface
+    facing  cosine between the surface normal and the direction to the camera
+    drop    probability that this material is not seen
+    """
+    shape = depth.shape
+    strength = float(rng.uniform(0.5, 1.6))
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    # the errors of neighbouring pixels are correlated by the matching window
+    noise = 0.6 * noise + 1.6 * cv2.GaussianBlur(noise, (0, 0), 1.2)
+    measured = depth + strength * config.noise * depth * depth * noise
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = 1.0 / measured
+        quantum = config.quantum * strength
+        measured = 1.0 / (np.round(inverse / quantum) * quantum)
+    coarse = rng.random((shape[0] // 4 + 1, shape[1] // 4 + 1), dtype=np.float32)
+    patchy = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    lost = patchy < drop
+    lost |= facing < config.grazing * (0.5 + patchy)
+    lost |= _edges(depth) & (rng.random(shape, dtype=np.float32) < config.edge_loss)
+    lost |= (depth < config.near) | (depth > config.far) | ~np.isfinite(measured)
+    measured[lost] = 0.0
+    return measured.astype(np.float32)
+
+
+def _edges(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Pixels at a jump in depth of more than 4 %."""
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    highest, lowest = cv2.dilate(depth, kernel), cv2.erode(depth, kernel)
+    return np.asarray(highest - lowest > 0.04 * np.maximum(depth, 0.5) + 0.02)
+
+
+def develop(radiance: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
+    """An (H, W, 3) uint8 picture from linear radiance: optics, exposure, white balance, noise, tone curve."""
+    height, width = radiance.shape[:2]
+    image = cv2.GaussianBlur(radiance, (0, 0), float(rng.uniform(0.35, 0.75)))
+    if rng.random() < 0.15:
+        image = _motion_blur(image, rng)
+    level = float(np.mean(np.minimum(image, 1.5))) + 1e-3
+    gain = float(rng.uniform(0.2, 0.34)) / level
+    balance = np.exp(rng.normal(0.0, 0.05, 3)).astype(np.float32)
+    image = image * (np.clip(gain, 0.25, 4.0) * balance).astype(np.float32)
+    image *= _vignette(height, width, float(rng.uniform(0.0, 0.3)))
+    shot = float(rng.uniform(0.004, 0.02))
+    grain = rng.standard_normal((height, width, 3), dtype=np.float32)
+    image += grain * shot * np.sqrt(np.maximum(image, 0.0) + 0.01)
+    # a shoulder keeps highlights from clipping hard, as camera tone curves do
+    image = np.clip(image, 0.0, None)
+    image = image * (1.0 + image / 4.0) / (1.0 + image)
+    image = np.clip(image * 1.45, 0.0, 1.0) ** np.float32(1 / 2.2)
+    contrast = float(rng.uniform(0.92, 1.1))
+    image = (image - 0.45) * contrast + 0.45
+    return np.asarray(np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8))
+
+
+def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    return (1.0 - strength * 0.5 * (x * x + y * y))[..., None]
+
+
+def _motion_blur(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
+    length, angle = int(rng.integers(3, 7)), rng.uniform(0, np.pi)
+    kernel = np.zeros((7, 7), dtype=np.float32)
+    for step in np.linspace(-length / 2, length / 2, 15):
+        kernel[int(round(3 + step * np.sin(angle) * 0.9)), int(round(3 + step * np.cos(angle) * 0.9))] += 1
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))
