@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.jit import kernel
+
 _OUTLIERS = 0.02
 """Share of the voxels at either end of an axis that may stick out of the box."""
 _MOST_COLUMNS = 512
@@ -65,22 +67,45 @@ def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox
     return OrientedBox(center, size, (yaw + math.pi / 2) % math.pi - math.pi / 2)
 
 
-def _least_area_yaw(footprint: NDArray[np.float64], degrees: NDArray[np.float64], voxel_size: float) -> float:
-    angles = np.radians(degrees)
-    along = np.stack([np.cos(angles), np.sin(angles)])
-    across = np.stack([-np.sin(angles), np.cos(angles)])
-    lengths = np.subtract(*_trimmed_range(footprint @ along)[::-1])
-    widths = np.subtract(*_trimmed_range(footprint @ across)[::-1])
-    # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
-    areas = (lengths + voxel_size) * (widths + voxel_size)
-    return float(degrees[np.argmin(np.round(areas, 9))])
-
-
 def _trimmed_range(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least and largest of each column of (n, k) without the outliers."""
     ordered = np.sort(values, axis=0)
     skipped = int(_OUTLIERS * values.shape[0])
     return ordered[skipped], ordered[values.shape[0] - 1 - skipped]
+
+
+@kernel
+def _trimmed_length(values: NDArray[np.float64], skipped: int) -> float:
+    """Largest minus least after ``skipped`` values were left out at either end; ``values`` is reordered."""
+    for end in range(skipped + 1):
+        low, high = end, values.size - 1 - end
+        for i in range(low, high + 1):
+            if values[i] < values[low]:
+                values[i], values[low] = values[low], values[i]
+        for i in range(low, high + 1):
+            if values[i] > values[high]:
+                values[i], values[high] = values[high], values[i]
+    return values[values.size - 1 - skipped] - values[skipped]
+
+
+@kernel
+def _least_area_yaw(footprint: NDArray[np.float64], degrees: NDArray[np.float64], voxel_size: float) -> float:
+    """Angle (of ``degrees``) of the rectangle of least area around the (n, 2) footprint without its outliers."""
+    count = footprint.shape[0]
+    skipped = int(_OUTLIERS * count)
+    along, across = np.empty(count), np.empty(count)
+    best, least = degrees[0], np.inf
+    for angle in degrees:
+        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        for i in range(count):
+            along[i] = cosine * footprint[i, 0] + sine * footprint[i, 1]
+            across[i] = cosine * footprint[i, 1] - sine * footprint[i, 0]
+        # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
+        length, width = _trimmed_length(along, skipped), _trimmed_length(across, skipped)
+        area = (length + voxel_size) * (width + voxel_size)
+        if area < least - 1e-9:
+            best, least = angle, area
+    return best
 
 
 def box_overlap(first: OrientedBox, second: OrientedBox) -> float:

@@ -28,7 +28,7 @@ class MapConfig:
         40.0, "log evidence beyond which older observations are forgotten; 0: never", "nats", 0.0
     )
     carve: bool = _option(True, "remove voxels that are repeatedly seen through")
-    carve_rays: int = _option(2400, "rays per frame along which free space is looked for", "", 1)
+    carve_rays: int = _option(1000, "rays per frame along which free space is looked for", "", 1)
     carve_range: float = _option(4.0, "rays end here", "m", 0.1)
     carve_misses: int = _option(3, "frames that must see through a voxel before it goes", "", 1)
     max_linear_speed: float = _option(

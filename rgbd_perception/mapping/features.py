@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +10,7 @@ from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import float_to_half, half_bits, half_to_float, kernel, widen
 from rgbd_perception.mapping.snapshot import BLOCK_ROWS
 from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.mapping.threads import Runner
 
 
 class FeatureStore:
@@ -33,24 +32,21 @@ class FeatureStore:
         groups: VoxelGroups,
         embedding: NDArray[np.uint16],
         limit: float,
-        pool: ThreadPoolExecutor,
-        threads: int,
+        run: Runner,
     ) -> None:
         """Blend the (h * w, D) half ``embedding`` of a frame into ``rows`` of its voxels.
 
-        The cells of a voxel are pooled in float32 first, then blended once: one rounding a frame. The voxels
-        are cut into parts for the threads; no row is in two parts, so the result does not depend on them.
+        The cells of a voxel are pooled in float32 first, then blended once: one rounding a frame. No row is in
+        two of the runner's ranges, so the result does not depend on the threads.
         """
-        bounds = np.linspace(0, rows.size, threads + 1).astype(int)
         limit = limit if limit > 0 else np.inf
-
-        def part(first: int, last: int) -> None:
-            _blend(
+        run(
+            lambda first, last: _blend(
                 rows, groups.starts, groups.members, groups.weights, embedding, first, last, limit,
                 half_bits(self.feature), self.weight,
-            )  # fmt: skip
-
-        list(pool.map(part, bounds[:-1], bounds[1:]))
+            ),
+            rows.size,
+        )  # fmt: skip
 
     def classify(
         self, store: VoxelStore, class_embeddings: NDArray[np.float32], scale: float, evidence: EvidenceStore

@@ -24,6 +24,7 @@ from rgbd_perception.mapping.scoring import (
     score_vectors,
 )
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
+from rgbd_perception.mapping.threads import Runner, run_in_turn
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 _BEST_SHARE = 0.25
@@ -102,6 +103,7 @@ def answer_texts(
     threshold: float | None,
     region: Region | None,
     calibration: ScoreCalibration | None,
+    run: Runner = run_in_turn,
 ) -> list[QueryResult]:
     """Score all voxels for all texts at once, group those that pass, box and rank the groups."""
     texts, negatives = _checked_texts(texts), [text for text in negatives if text.strip()]
@@ -117,7 +119,7 @@ def answer_texts(
     calibration = calibration or calibration_for(encoder.text_space)
     least = calibration.threshold if threshold is None else threshold
     query = _encode(header, texts, negatives, encoder, calibration)
-    candidates, best = _scan(snapshot, header, config, query, calibration, least * calibration.extent, region)
+    candidates, best = _scan(snapshot, header, config, query, calibration, least * calibration.extent, region, run)
     results = []
     for index, text in enumerate(texts):
         groups = _ranked_groups(candidates, index, config, least, least * calibration.extent)[:top_k]
@@ -159,12 +161,13 @@ def _scan(
     calibration: ScoreCalibration,
     least: float,
     region: Region | None,
+    run: Runner,
 ) -> tuple[_Candidates, NDArray[np.float32]]:
     """Voxels that score at least ``least`` for some text, and the (T,) best scores of all voxels."""
     class_scores = score_vectors(query.classes.astype(np.float16), query, calibration)
 
     def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
-        scores = _block_scores(block, header, query, calibration, class_scores)
+        scores = _block_scores(block, header, query, calibration, class_scores, run)
         unobserved = (block["key"] == NO_KEY) | (block["weight"] < config.min_weight)
         scores[unobserved] = -1.0
         label = (
@@ -191,11 +194,12 @@ def _block_scores(
     query: QueryVectors,
     calibration: ScoreCalibration,
     class_scores: NDArray[np.float32],
+    run: Runner,
 ) -> NDArray[np.float32]:
     """(n, T) scores from the embeddings; voxels without one are scored through their likely classes."""
     count = block["key"].size
     if header.feature_dim:
-        scores = score_vectors(block["feature"], query, calibration)
+        scores = score_vectors(block["feature"], query, calibration, run)
         plain = np.flatnonzero(block["feature_weight"] == 0)
     else:
         scores = np.zeros((count, query.texts.shape[0]), np.float32)

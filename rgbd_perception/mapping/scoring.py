@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import half_to_float, kernel
+from rgbd_perception.mapping.jit import half_bits, half_to_float, kernel
+from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _NEGLIGIBLE = 0.02
 """Voxels whose absolute test alone scores below this skip the competition; their score is an upper bound."""
@@ -82,14 +83,18 @@ def query_vectors(
 
 
 def score_vectors(
-    vectors: NDArray[np.float16], query: QueryVectors, calibration: ScoreCalibration
+    vectors: NDArray[np.float16], query: QueryVectors, calibration: ScoreCalibration, run: Runner = run_in_turn
 ) -> NDArray[np.float32]:
     """(n, D) float16 vectors of any length -> (n, T) scores in 0..1; a zero vector scores 0."""
     scores = np.empty((vectors.shape[0], query.texts.shape[0]), np.float32)
-    _score(
-        np.ascontiguousarray(vectors).view(np.uint16), query.texts, query.negatives, query.classes, query.related,
-        calibration.scale, calibration.offset, calibration.sharpness,
-        math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE)), scores,
+    bits = half_bits(np.ascontiguousarray(vectors))
+    negligible = math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE))
+    run(
+        lambda first, last: _score(
+            bits[first:last], query.texts, query.negatives, query.classes, query.related,
+            calibration.scale, calibration.offset, calibration.sharpness, negligible, scores[first:last],
+        ),
+        vectors.shape[0],
     )  # fmt: skip
     return scores
 

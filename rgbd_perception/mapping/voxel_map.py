@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
 from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.mapping.threads import Threads
 from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 
 
@@ -79,7 +79,7 @@ class VoxelMap:
         self.model_id = ""
         self._writer = threading.RLock()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(self.config.threads, thread_name_prefix="voxel_map")
+        self._threads = Threads(self.config.threads)
         self._start_empty()
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class VoxelMap:
         with self._writer:
             pose = self._gate.check(frame)
             embedding = self._checked_embedding(frame, prediction)
-            samples = sample_grid(frame, prediction.stride)
+            samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
             groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
@@ -173,7 +173,7 @@ class VoxelMap:
         with self._view() as (snapshot, header):
             return answer_texts(
                 snapshot, header, self.config, texts, negatives, encoder=encoder, top_k=top_k,
-                threshold=threshold, region=region, calibration=calibration,
+                threshold=threshold, region=region, calibration=calibration, run=self._threads,
             )  # fmt: skip
 
     def objects(self) -> list[MapObject]:
@@ -227,7 +227,7 @@ class VoxelMap:
 
     def close(self) -> None:
         """End the map's threads."""
-        self._pool.shutdown(wait=True)
+        self._threads.close()
 
     def _start_empty(self) -> None:
         self._store = VoxelStore(self.config.max_voxels)
@@ -286,7 +286,7 @@ class VoxelMap:
         if embedding is not None:
             if self._features is None:
                 self._features = FeatureStore(self._store, embedding.shape[1], prediction.text_space)
-            self._features.fuse(rows, groups, embedding, limit, self._pool, self.config.threads)
+            self._features.fuse(rows, groups, embedding, limit, self._threads)
 
     def _carve(self, samples: GridSamples, pose: NDArray[np.float64]) -> int:
         rows = find_seen_through(self._store, samples, pose, self._frames, self.config)

@@ -1,0 +1,39 @@
+"""Cutting work into ranges for a few threads of the map's own.
+
+Kernels release the GIL. numba's parallel loops are not used: their thread layer must not be entered by two
+threads at once, and a map is read and written by several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+Runner = Callable[[Callable[[int, int], None], int], None]
+"""run(work, count) calls work(first, last) for ranges that cover 0..count and returns when all are done."""
+
+
+def run_in_turn(work: Callable[[int, int], None], count: int) -> None:
+    """The runner of a single thread."""
+    work(0, count)
+
+
+class Threads:
+    """A runner on ``threads`` threads, the calling one included."""
+
+    def __init__(self, threads: int) -> None:
+        self._parts = threads
+        self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="voxel_map")
+
+    def __call__(self, work: Callable[[int, int], None], count: int) -> None:
+        bounds = [count * part // self._parts for part in range(self._parts + 1)]
+        pending = [
+            self._pool.submit(work, first, last)
+            for first, last in zip(bounds[1:-1], bounds[2:], strict=True)
+        ]
+        work(bounds[0], bounds[1])
+        for future in pending:
+            future.result()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
