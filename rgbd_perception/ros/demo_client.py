@@ -18,6 +18,9 @@ from rgbd_perception.ros.diagnostics import OK, counts_of
 from rgbd_perception.ros.qos import DIAGNOSTICS, LATCHED
 from rgbd_perception.srv import MapFile, QueryText
 
+START_TOPIC = "demo_client/start"
+"""Nothing is sent on it: a subscriber is the sign that replay may begin (its parameter ``wait_for_topics``)."""
+
 _SETTLED_STATUSES = 3
 """Equal reports in a row after which no frame is on its way any more (a report a second)."""
 
@@ -51,30 +54,51 @@ class GraphClient:
             raise UserError(f"no diagnostics of the node '{name}' arrived: see its log above")
         return self._statuses[name][-1]
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Serve callbacks until ``condition`` holds. Raises UserError with ``what`` was missing after the time."""
-        end = time.monotonic() + timeout_s
+    def wait_for(
+        self,
+        condition: Callable[[], bool],
+        timeout_s: float,
+        what: str,
+        progress: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Serve callbacks until ``condition`` holds.
+
+        progress  the time starts anew whenever its value changes
+
+        Raises UserError with ``what`` was missing after ``timeout_s`` seconds without progress.
+        """
+        last, end = progress(), time.monotonic() + timeout_s
         while not condition():
             self._check()
+            if (now := progress()) != last:
+                last, end = now, time.monotonic() + timeout_s
             if time.monotonic() > end:
                 raise UserError(f"waited {timeout_s:.0f} s for {what}, in vain: {self._states()}")
             self._executor.spin_once(timeout_sec=0.1)
 
     def wait_ready(self, names: Sequence[str], timeout_s: float = 180.0) -> None:
         """Wait until these nodes report that they run (models are loaded) and the services are there."""
-        self.wait_for(lambda: all(self._is_running(name) for name in names), timeout_s, "the nodes to be ready")
+        self.wait_for(
+            lambda: all(self._is_running(name) for name in names), timeout_s, "the nodes to be ready"
+        )
         services = (self._query, self._save)
-        self.wait_for(lambda: all(client.service_is_ready() for client in services), 10.0, "the map's services")
+        self.wait_for(
+            lambda: all(client.service_is_ready() for client in services), 10.0, "the map's services"
+        )
 
-    def wait_finished(self, timeout_s: float, progress: Callable[[int], None]) -> None:
-        """Wait until replay has sent its last frame; ``progress`` is told the number of frames sent."""
+    def open_gate(self) -> None:
+        """Let replay begin: it waits for a subscriber of START_TOPIC, which this makes."""
+        self._node.create_subscription(Bool, START_TOPIC, lambda message: None, LATCHED)
 
-        def finished() -> bool:
-            if "replay" in self._statuses:
-                progress(self.frames_sent())
-            return self._finished
+    def wait_finished(self, show: Callable[[int], None], stall_s: float = 120.0) -> None:
+        """Wait until replay has sent its last frame; ``show`` is told the number of frames sent so far."""
 
-        self.wait_for(finished, timeout_s, "the end of the sequence")
+        def progress() -> int:
+            sent = self.frames_sent() if "replay" in self._statuses else 0
+            show(sent)
+            return sent
+
+        self.wait_for(lambda: self._finished, stall_s, "the end of the sequence", progress)
 
     def wait_drained(self, names: Sequence[str], timeout_s: float = 60.0) -> None:
         """Wait until no frame is on its way: the books of these nodes are closed and do not change any more."""

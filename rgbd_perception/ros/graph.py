@@ -27,7 +27,11 @@ GRACE_S = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 SIGINT has time for what a node may be in the middle of: a network that is being loaded, a map that is being saved.
 """
 
+REMAPPINGS = ("mapping:frame:=perception/frame", "mapping:labels:=perception/labels")
+"""How the nodes are connected where their names are those of NODES."""
+
 _PR_SET_PDEATHSIG = 1
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,13 @@ class GraphPlan:
     def commands(self, parameter_file: Path) -> dict[str, list[str]]:
         """Name -> command line of every process."""
         ros_args = ["--ros-args", "--params-file", str(parameter_file)]
+        for rule in REMAPPINGS:
+            ros_args += ["-r", rule]
         nodes = [name for name in NODES if name in self.parameters]
         if self.processes:
-            return {name: [sys.executable, "-m", f"rgbd_perception.ros.{name}_node", *ros_args] for name in nodes}
+            return {
+                name: [sys.executable, "-m", f"rgbd_perception.ros.{name}_node", *ros_args] for name in nodes
+            }
         container = [sys.executable, "-m", "rgbd_perception.ros.container", "--nodes", *nodes]
         return {"container": [*container, *ros_args]}
 
@@ -73,7 +81,7 @@ class Graph:
                 command,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=_STDERR,
                 # Ctrl-C in the terminal reaches only us; we end the children in order.
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
@@ -95,7 +103,9 @@ class Graph:
         for name, child in self._children.items():
             status = child.poll()
             if status is not None:
-                raise UserError(f"the process '{name}' ended too early ({_describe(status)}); its last lines say why")
+                raise UserError(
+                    f"the process '{name}' ended too early ({_describe(status)}); its last lines say why"
+                )
 
     def stop(self) -> dict[str, int]:
         """End all processes: SIGINT, then SIGTERM, then SIGKILL. Returns name -> exit status (0: ended cleanly)."""
@@ -112,9 +122,9 @@ class Graph:
 
 
 def write_parameters(path: Path, parameters: Mapping[str, Mapping[str, object]]) -> None:
-    """Write a ROS parameter file for nodes of these names in any namespace."""
+    """Write a ROS parameter file for nodes of these names without a namespace."""
     content = {
-        f"/**/{node}": {"ros__parameters": {name: _plain(value) for name, value in values.items()}}
+        node: {"ros__parameters": {name: _plain(value) for name, value in values.items()}}
         for node, values in parameters.items()
         if values
     }

@@ -69,11 +69,15 @@ class PoseBuffer:
                 return self._poses[index]
             if index == 0:
                 early = (self._stamps[0] - stamp_ns) * 1e-9
-                raise FrameDropped("pose_extrapolation", f"the frame is {early:.3f} s older than the oldest pose")
+                raise FrameDropped(
+                    "pose_extrapolation", f"the frame is {early:.3f} s older than the oldest pose"
+                )
             before, after = self._stamps[index - 1], self._stamps[index]
             first, second = self._poses[index - 1], self._poses[index]
         if after - before > self._max_gap_ns:
-            raise FrameDropped("pose_gap", f"the poses around the frame are {(after - before) * 1e-9:.3f} s apart")
+            raise FrameDropped(
+                "pose_gap", f"the poses around the frame are {(after - before) * 1e-9:.3f} s apart"
+            )
         return interpolate_pose(stamp_ns, before, first, after, second)
 
     def _forget_old(self) -> None:

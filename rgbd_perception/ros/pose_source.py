@@ -155,7 +155,9 @@ class TfPoses:
 
     def lookup(self, frame_id: str, stamp_ns: int) -> NDArray[np.float64]:
         if not frame_id:
-            raise FrameDropped("pose_missing", "the image has no frame_id, so tf cannot be asked for its pose")
+            raise FrameDropped(
+                "pose_missing", "the image has no frame_id, so tf cannot be asked for its pose"
+            )
         try:
             return self._ask(frame_id, Time(nanoseconds=stamp_ns))
         except self._tf2.ExtrapolationException as error:
@@ -181,5 +183,3 @@ def matrix_of(pose: Pose) -> NDArray[np.float64]:
     """The (4, 4) matrix of a pose message. Raises FrameDropped ``pose_invalid``."""
     p, q = pose.position, pose.orientation
     return make_pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
-
-

@@ -24,7 +24,9 @@ def pose_at(position, rotation_vector=(0.0, 0.0, 0.0)):
     return pose
 
 
-@given(position=vector, velocity=vector, axis=vector, rate=st.floats(-2, 2), times=stamps, where=st.floats(0, 1))
+@given(
+    position=vector, velocity=vector, axis=vector, rate=st.floats(-2, 2), times=stamps, where=st.floats(0, 1)
+)
 @settings(max_examples=60, deadline=None)
 def test_constant_motion_is_interpolated_exactly(position, velocity, axis, rate, times, where):
     """A screw of constant speed is its own linear + slerp interpolation, whatever the stamps and their order."""
@@ -34,7 +36,9 @@ def test_constant_motion_is_interpolated_exactly(position, velocity, axis, rate,
 
     def truth(stamp_ns):
         seconds = stamp_ns * 1e-9
-        return pose_at(np.asarray(position) + seconds * np.asarray(velocity) * 0.1, rate * 0.3 * seconds * unit)
+        return pose_at(
+            np.asarray(position) + seconds * np.asarray(velocity) * 0.1, rate * 0.3 * seconds * unit
+        )
 
     buffer = PoseBuffer(max_gap_s=10)
     for stamp in times:
@@ -59,7 +63,9 @@ def test_nothing_outside_of_the_known_time_is_answered(times, wanted):
         with pytest.raises(FrameDropped) as early:
             buffer.lookup(wanted)
         assert early.value.reason == "pose_extrapolation"
-        assert not isinstance(early.value, NotYet), "the past never comes: waiting for it would only cost time"
+        assert not isinstance(early.value, NotYet), (
+            "the past never comes: waiting for it would only cost time"
+        )
     else:
         assert buffer.lookup(wanted)[0, 3] == pytest.approx(wanted * 1e-9, abs=1e-6)
 

@@ -24,11 +24,10 @@ TURN_LEFT = (0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5))
 
 
 @pytest.fixture
-def graph(monkeypatch):
+def graph():
     """A node under test, a node that sends, and ``deliver(condition)`` that spins both."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=41)
+    rclpy.init(context=context)
     nodes = [rclpy.create_node(name, context=context) for name in ("under_test", "sender")]
     executor = SingleThreadedExecutor(context=context)
     for node in nodes:
@@ -145,4 +144,6 @@ def test_wrong_parameters_are_explained(graph, kind, camera, message):
 @pytest.mark.skipif(importlib.util.find_spec("tf2_ros") is not None, reason="tf2_ros is installed")
 def test_tf_without_tf2_says_what_to_install(graph):
     with pytest.raises(UserError, match="tf2_ros, which is not installed"):
-        make_pose_source(graph[0], "tf", map_frame="map", camera_in_child=(), qos=QOS, on_arrival=lambda: None)
+        make_pose_source(
+            graph[0], "tf", map_frame="map", camera_in_child=(), qos=QOS, on_arrival=lambda: None
+        )

@@ -1,0 +1,194 @@
+"""``rgbd-perception demo``: the whole ROS graph on a recording, questions to its map, a picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.errors import UserError
+from rgbd_perception.sources.options import SourceOptions, add_source_arguments, options_from_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rgbd_perception.ros.demo import DemoPlan, DemoResult
+    from rgbd_perception.sources.base import Source
+
+NAME = "demo"
+HELP = "the whole ROS graph: replay, perception, mapping, queries and a picture"
+EPILOG = """examples:
+  rgbd-perception demo                                   a generated apartment
+  rgbd-perception demo --source synthetic:7 --processes  another one, every node a process of its own
+  rgbd-perception demo --source FOLDER --out out/office  a recording (see `rgbd-perception map --help` for layouts)
+  rgbd-perception demo --query "a red mug" "somewhere to sit"
+
+OUT gets map.rgbdmap, demo.png and, unless --json says otherwise, demo.json.
+"""
+
+MAP_NAME = "map.rgbdmap"
+PICTURE_NAME = "demo.png"
+SYNTHETIC_FPS = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--source",
+        default="synthetic",
+        metavar="S",
+        help="synthetic[:SEED], a folder or a bag (default %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/demo"),
+        metavar="DIR",
+        help="where map and picture go (default %(default)s)",
+    )
+    add_json_argument(parser)
+    parser.add_argument(
+        "--processes", action="store_true", help="one process for each node, instead of one container"
+    )
+    parser.add_argument(
+        "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
+    )
+    parser.add_argument(
+        "--query", nargs="+", metavar="TEXT", help="texts to look for, instead of the usual ones"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=0, metavar="N", help="stop after N frames (default: all)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=None,
+        metavar="HZ",
+        help=f"frames per second of the camera, 0: as recorded (default: synthetic {SYNTHETIC_FPS:g}, else as recorded)",
+    )
+    add_source_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; 0 when everything worked."""
+    with text_output(args.json):
+        result, source = _run(args)
+        report = result.to_json(source.map_from_source.tolist())
+        print_report(report)
+        _draw(args, result, source)
+    write_json(args.json or str(args.out / "demo.json"), report)
+    return 0
+
+
+def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
+    if args.frames < 0 or (args.fps is not None and args.fps < 0):
+        raise UserError("expected --frames and --fps not to be negative")
+    from rgbd_perception.sources.opening import open_source
+
+    options = options_from_arguments(args)
+    source = open_source(args.source, options)
+    out = _make_folder(args.out)
+    try:
+        from rgbd_perception.ros.demo import run_demo
+    except ImportError as error:
+        raise UserError(
+            f"the demo needs ROS 2 ({error}): run `make install`, or source the setup file of your ROS installation"
+        ) from error
+    plan = _plan(args, options, source, out)
+    total = min(args.frames or len(source), len(source))
+    with _progress(total) as show:
+        return run_demo(plan, say=lambda text: print(f"{text} ...", file=sys.stderr), show=show), source
+
+
+def _plan(args: argparse.Namespace, options: SourceOptions, source: Source, out: Path) -> DemoPlan:
+    from rgbd_perception.ros.demo import DEFAULT_QUERIES, DemoPlan, Query
+
+    return DemoPlan(
+        replay=_replay_parameters(args, options, source),
+        map_file=out / MAP_NAME,
+        queries=tuple(Query(text) for text in args.query) if args.query else DEFAULT_QUERIES,
+        model=args.model,
+        processes=args.processes,
+    )
+
+
+def _replay_parameters(args: argparse.Namespace, options: SourceOptions, source: Source) -> dict[str, Any]:
+    synthetic = args.source.partition(":")[0] == "synthetic"
+    fps = args.fps if args.fps is not None else (SYNTHETIC_FPS if synthetic else 0.0)
+    return {
+        "source": args.source if synthetic else str(Path(args.source).expanduser().resolve()),
+        "fps": float(fps),
+        "frames": args.frames,
+        "prefetch": 100,
+    }
+
+
+def _make_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}: choose another --out") from error
+    return path.resolve()
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar of frames sent, drawn from the first one on."""
+    from tqdm import tqdm
+
+    bar: Any = None
+
+    def show(sent: int) -> None:
+        nonlocal bar
+        if sent and bar is None:
+            bar = tqdm(total=total, unit="frame", desc="playing", file=sys.stderr)
+        if bar is not None:
+            bar.update(sent - bar.n)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Print the books and a table of the ranked answers."""
+    drops = ", ".join(f"{count} {reason}" for reason, count in sorted(report["drops"].items())) or "none"
+    fps = "-" if report["fps"] is None else f"{report['fps']:.1f}"
+    print(f"frames    {report['frames_in']} in, {report['frames_processed']} processed, dropped: {drops}")
+    print(f"speed     {fps} processed frames per second")
+    print(
+        f"map       {report['voxels']} voxels, {report['map_bytes'] / 1e6:.1f} MB, "
+        f"{report['bytes_per_voxel']:.0f} bytes a voxel"
+    )
+    print(f"\n{'text':<28} {'rank':>4}  {'label':<16} {'position [m]':<22} {'size [m]':<18} {'score':>5}")
+    for query in report["queries"]:
+        _print_query(query)
+
+
+def _print_query(query: dict[str, Any]) -> None:
+    text = query["text"]
+    if query.get("negatives"):
+        text += f" (not {', '.join(query['negatives'])})"
+    if not query["answers"]:
+        print(f"{text:<28}    -  {query['message']}")
+    for rank, answer in enumerate(query["answers"], start=1):
+        position = " ".join(f"{value:6.2f}" for value in answer["position"])
+        size = " x ".join(f"{value:.2f}" for value in answer["size"])
+        head = text if rank == 1 else ""
+        print(
+            f"{head:<28} {rank:>4}  {answer['label']:<16} {position:<22} {size:<18} {answer['score']:>5.2f}"
+        )
+
+
+def _draw(args: argparse.Namespace, result: DemoResult, source: Source) -> None:
+    from rgbd_perception.viewer.demo_picture import write_demo_picture
+
+    path = args.out / PICTURE_NAME
+    write_demo_picture(path, source, result.map_file, result.queries, args.model)
+    print(f"\nwrote {result.map_file} and {path}")

@@ -1,0 +1,97 @@
+"""What the node ``mapping`` publishes; nothing is computed for a topic that nobody subscribes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from rgbd_perception.mapping import QueryResult
+from rgbd_perception.msg import MapObjectArray
+from rgbd_perception.ros.map_keeper import MapKeeper
+from rgbd_perception.ros.map_messages import (
+    box_region,
+    colored_points,
+    pack_markers,
+    pack_objects,
+    pack_points,
+)
+from rgbd_perception.ros.qos import MAP_OUTPUT
+
+_GREY = (160, 160, 160)
+
+
+class MappingOutputs:
+    """The publishers below ``~/``. May be called from any thread but that of the frames, which they would hold up."""
+
+    def __init__(self, node: LifecycleNode, keeper: MapKeeper, frame_id: str) -> None:
+        self._node = node
+        self._keeper = keeper
+        self._frame_id = frame_id
+        self._publishers: list[LifecyclePublisher] = []
+        self._voxels = self._create(PointCloud2, "~/voxels", MAP_OUTPUT)
+        self._objects = self._create(MapObjectArray, "~/objects", MAP_OUTPUT)
+        self._markers = self._create(MarkerArray, "~/object_markers", MAP_OUTPUT)
+        self._result = self._create(PointCloud2, "~/query_result", MAP_OUTPUT)
+
+    def publish_voxels(self) -> None:
+        """``~/voxels``: x y z rgb label of every voxel."""
+        if not _has_reader(self._voxels):
+            return
+        voxels = self._keeper.map.voxels()
+        columns = colored_points(voxels.centers, voxels.colors)
+        self._voxels.publish(pack_points(self._header(), {**columns, "label": voxels.labels}))
+
+    def publish_objects(self) -> None:
+        """``~/objects``, and the same as boxes and names for RViz."""
+        if not (_has_reader(self._objects) or _has_reader(self._markers)):
+            return
+        message = pack_objects(self._header(), self._keeper.map.objects())
+        if _has_reader(self._objects):
+            self._objects.publish(message)
+        if _has_reader(self._markers):
+            colors = self._keeper.label_colors()
+            chosen = [colors.get(item.label, _GREY) for item in message.objects]
+            self._markers.publish(pack_markers(message.header, message.objects, chosen))
+
+    def publish_result(self, results: Sequence[QueryResult]) -> None:
+        """``~/query_result``: the voxels in the boxes of the answers with query (from 0), rank (from 1) and score."""
+        if not _has_reader(self._result):
+            return
+        present = self._keeper.map
+        voxels = present.voxels()
+        margin = present.config.voxel_size / 2
+        query = np.zeros(len(voxels.centers), np.uint16)
+        rank, score = np.zeros_like(query), np.zeros(len(query), np.float32)
+        for number, result in enumerate(results):
+            # The best answer last, so that it owns the voxels that it shares with a worse one.
+            for place, answer in reversed(list(enumerate(result.answers, start=1))):
+                inside = box_region(answer, margin).contains(voxels.centers)
+                query[inside], rank[inside], score[inside] = number, place, answer.score
+        chosen = rank > 0
+        columns = colored_points(voxels.centers[chosen], voxels.colors[chosen])
+        columns |= {"query": query[chosen], "rank": rank[chosen], "score": score[chosen]}
+        self._result.publish(pack_points(self._header(), columns))
+
+    def destroy(self) -> None:
+        """Take the publishers out of the graph."""
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers = []
+
+    def _create(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
+        publisher: LifecyclePublisher = self._node.create_lifecycle_publisher(message_type, topic, qos)
+        self._publishers.append(publisher)
+        return publisher
+
+    def _header(self) -> Header:
+        return Header(stamp=self._node.get_clock().now().to_msg(), frame_id=self._frame_id)
+
+
+def _has_reader(publisher: LifecyclePublisher) -> bool:
+    return publisher.is_activated and publisher.get_subscription_count() > 0
