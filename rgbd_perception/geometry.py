@@ -21,6 +21,23 @@ def invert_rigid(pose: NDArray[np.float64]) -> NDArray[np.float64]:
     return inverse
 
 
+def nearest_rigid(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rigid transform nearest to a (4, 4) matrix whose rotation is only as exact as it was printed.
+
+    The rotation is the orthogonal polar factor (Higham 1986). Raises FrameDropped ``pose_invalid`` where the
+    matrix is not finite, has another last row than 0 0 0 1, or is off a right-handed rotation by over 1e-2.
+    """
+    if not np.all(np.isfinite(matrix)) or not np.allclose(matrix[3], (0, 0, 0, 1), atol=1e-6):
+        raise FrameDropped("pose_invalid", f"expected a finite rigid 4x4 matrix, got {matrix.tolist()}")
+    left, scales, right = np.linalg.svd(matrix[:3, :3])
+    if np.abs(scales - 1).max() > 1e-2 or np.linalg.det(left @ right) < 0:
+        raise FrameDropped("pose_invalid", f"expected a right-handed rotation, got {matrix[:3, :3].tolist()}")
+    pose = np.eye(4)
+    pose[:3, :3] = left @ right
+    pose[:3, 3] = matrix[:3, 3]
+    return pose
+
+
 def quaternion_to_matrix(quaternion: ArrayLike) -> NDArray[np.float64]:
     """The (3, 3) rotation of a quaternion x y z w of any length.
 

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def pair_nearest(
-    first: NDArray[np.int64], second: NDArray[np.int64], slop_ns: int
-) -> NDArray[np.int64]:
+def pair_nearest(first: NDArray[np.int64], second: NDArray[np.int64], slop_ns: int) -> NDArray[np.int64]:
     """For each stamp of ``first`` the index of its partner in ``second``, -1 where it has none.
 
     Partners are each other's nearest (so none is used twice) and at most ``slop_ns`` apart. Both arrays of

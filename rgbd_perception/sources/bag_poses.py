@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.geometry import pose_from_numbers
-from rgbd_perception.sources.bag_reader import BagReader, Topic
-from rgbd_perception.sources.bag_topics import find_topic
+from rgbd_perception.sources.bag_reader import Topic
+from rgbd_perception.sources.bag_topics import describe_topics, find_topic
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.sources.tf_tree import TfTree, plain_frame
 from rgbd_perception.sources.trajectory import Trajectory
@@ -30,11 +30,11 @@ PoseAt = Callable[[int], NDArray[np.float64]]
 class PoseRecorder:
     """Collects the pose messages of a bag while it is read once, then answers by stamp."""
 
-    def __init__(self, bag: BagReader, options: SourceOptions) -> None:
-        self._bag = bag
+    def __init__(self, topics: Sequence[Topic], options: SourceOptions) -> None:
+        self._topics = topics
         self._options = options
         self._tree = TfTree(options.max_pose_gap)
-        self._tf_topics = [topic for topic in bag.topics if topic.type == TF]
+        self._tf_topics = [topic for topic in topics if topic.type == TF]
         self._pose_topics = self._candidates()
         self._messages: dict[str, list[Any]] = {topic.name: [] for topic in self._pose_topics}
         self.topics = [topic.name for topic in (*self._tf_topics, *self._pose_topics)]
@@ -42,9 +42,9 @@ class PoseRecorder:
     def _candidates(self) -> list[Topic]:
         """The odometry topics, then the pose topics, or the one of the options."""
         if self._options.pose_topic:
-            chosen = find_topic(self._bag, self._options.pose_topic, (TF, ODOMETRY, POSE), "the pose")
+            chosen = find_topic(self._topics, self._options.pose_topic, (TF, ODOMETRY, POSE), "the pose")
             return [] if chosen.type == TF else [chosen]
-        fitting = [topic for topic in self._bag.topics if topic.type in (ODOMETRY, POSE) and topic.count]
+        fitting = [topic for topic in self._topics if topic.type in (ODOMETRY, POSE) and topic.count]
         fitting = [topic for topic in fitting if not _NOT_A_CAMERA.search(topic.name)]
         return sorted(fitting, key=lambda topic: (topic.type != ODOMETRY, topic.name))
 
@@ -84,7 +84,7 @@ class PoseRecorder:
                 return next(iter(found.values()))
         raise UserError(
             f"found no pose of {optical_frame}: {'; '.join(reasons) or 'no topic has poses'}; "
-            f"give --pose-topic; {self._bag.describe_topics()}"
+            f"give --pose-topic; {describe_topics(self._topics)}"
         )
 
     def _by_tf(self, optical_frame: str, reasons: list[str]) -> PoseAt | None:

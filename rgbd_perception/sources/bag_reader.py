@@ -70,11 +70,6 @@ class BagReader:
         """Close the files."""
         self._stack.close()
 
-    def describe_topics(self) -> str:
-        """The topics as one line for an error message."""
-        listed = ", ".join(f"{topic.name} ({topic.type}, {topic.count})" for topic in self.topics)
-        return f"the topics of {self.path} are: {listed or 'none'}"
-
     def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
         """All messages of ``topics`` in the order of the recording. Raises UserError where it is damaged."""
         try:

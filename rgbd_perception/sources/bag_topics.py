@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.sources.bag_reader import BagReader, Topic
+from rgbd_perception.sources.bag_reader import Topic
 from rgbd_perception.sources.options import SourceOptions
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -30,14 +30,14 @@ class CameraTopics:
     info: Topic | None
 
 
-def choose_camera_topics(bag: BagReader, options: SourceOptions) -> CameraTopics:
+def choose_camera_topics(topics: Sequence[Topic], options: SourceOptions) -> CameraTopics:
     """Pick the topics. Raises UserError, listing the topics, where one is missing or several fit equally."""
-    color = _choose(bag, "color", options.color_topic, (IMAGE, COMPRESSED_IMAGE), _color_score)
-    depth = _choose(bag, "depth", options.depth_topic, (IMAGE, COMPRESSED_IMAGE), _depth_score)
+    color = _choose(topics, "color", options.color_topic, (IMAGE, COMPRESSED_IMAGE), _color_score)
+    depth = _choose(topics, "depth", options.depth_topic, (IMAGE, COMPRESSED_IMAGE), _depth_score)
     if options.intrinsics is not None:
         return CameraTopics(color, depth, None)
     info = _choose(
-        bag,
+        topics,
         "camera-info",
         options.camera_info_topic,
         (CAMERA_INFO,),
@@ -45,6 +45,12 @@ def choose_camera_topics(bag: BagReader, options: SourceOptions) -> CameraTopics
         "; or give --intrinsics",
     )
     return CameraTopics(color, depth, info)
+
+
+def describe_topics(topics: Sequence[Topic]) -> str:
+    """All topics in one line, for an error message."""
+    listed = ", ".join(f"{topic.name} ({topic.type}, {topic.count})" for topic in topics)
+    return f"the topics of the bag are: {listed or 'none'}"
 
 
 def base_name(topic: Topic) -> str:
@@ -58,20 +64,20 @@ def is_rectified(topic: Topic) -> bool:
     return "rect" in re.split(r"[/_]", base_name(topic))
 
 
-def find_topic(bag: BagReader, name: str, types: Sequence[str], what: str) -> Topic:
+def find_topic(topics: Sequence[Topic], name: str, types: Sequence[str], what: str) -> Topic:
     """The topic that the user named. Raises UserError where it is missing, empty or of another type."""
-    found = [topic for topic in bag.topics if topic.name.lstrip("/") == name.lstrip("/")]
+    found = [topic for topic in topics if topic.name.lstrip("/") == name.lstrip("/")]
     fitting = [topic for topic in found if topic.type in types and topic.count > 0]
     if not fitting:
         problem = f"it is {found[0].type} with {found[0].count} messages" if found else "it is not there"
         raise UserError(
-            f"expected {what} as {' or '.join(types)} on {name}, {problem}; {bag.describe_topics()}"
+            f"expected {what} as {' or '.join(types)} on {name}, {problem}; {describe_topics(topics)}"
         )
     return fitting[0]
 
 
 def _choose(
-    bag: BagReader,
+    topics: Sequence[Topic],
     what: str,
     given: str,
     types: Sequence[str],
@@ -79,12 +85,12 @@ def _choose(
     otherwise: str = "",
 ) -> Topic:
     if given:
-        return find_topic(bag, given, types, what)
-    candidates = [topic for topic in bag.topics if topic.type in types and topic.count > 0]
+        return find_topic(topics, given, types, what)
+    candidates = [topic for topic in topics if topic.type in types and topic.count > 0]
     scored = [(score(topic), topic) for topic in candidates]
     best = max((value for value, _ in scored), default=0.0)
     if best <= 0:
-        raise UserError(f"found no {what} topic: give --{what}-topic{otherwise}; {bag.describe_topics()}")
+        raise UserError(f"found no {what} topic: give --{what}-topic{otherwise}; {describe_topics(topics)}")
     winners = [topic for value, topic in scored if value == best]
     if len(winners) > 1:
         names = ", ".join(topic.name for topic in winners)

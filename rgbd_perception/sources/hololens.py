@@ -22,9 +22,7 @@ _COLOR_ENDINGS = (".png", ".jpg", ".jpeg")
 
 def is_hololens(folder: Path) -> bool:
     """Whether the folder has the two folders of images and the poses."""
-    return (
-        (folder / "images").is_dir() and (folder / "depth").is_dir() and (folder / "poses.txt").is_file()
-    )
+    return (folder / "images").is_dir() and (folder / "depth").is_dir() and (folder / "poses.txt").is_file()
 
 
 class HololensSource(RecordedSource):

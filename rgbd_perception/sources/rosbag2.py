@@ -45,12 +45,12 @@ class BagSource(RecordedSource):
     def __init__(self, path: Path, options: SourceOptions) -> None:
         super().__init__(str(path), options)
         self._bag = BagReader(path)
-        self._topics = choose_camera_topics(self._bag, options)
+        self._topics = choose_camera_topics(self._bag.topics, options)
         self._colors: list[_Stamped] = []
         self._depths: list[_Stamped] = []
         self._info: Any = None
         self._info_problem = "it has no readable message"
-        poses = PoseRecorder(self._bag, options)
+        poses = PoseRecorder(self._bag.topics, options)
         self._read_once(poses)
         self._frame_id = self._find_frame_id()
         self._camera = self._find_camera()

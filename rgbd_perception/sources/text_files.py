@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
+from rgbd_perception.geometry import nearest_rigid
 
 Intrinsics = tuple[float, float, float, float]
 """fx, fy, cx, cy in pixels."""
@@ -38,14 +39,14 @@ def read_intrinsics(path: Path, given: Intrinsics | None, example: str) -> Intri
 
 
 def parse_matrix_pose(text: str, name: str) -> NDArray[np.float64]:
-    """The (4, 4) pose of 16 numbers, row by row. Raises FrameDropped ``pose_invalid``."""
+    """The rigid (4, 4) pose of 16 numbers, row by row. Raises FrameDropped ``pose_invalid``."""
     try:
         numbers = np.array([float(part) for part in text.replace(",", " ").split()])
     except ValueError:
         raise FrameDropped("pose_invalid", f"{name} holds something else than numbers") from None
-    if numbers.size != 16 or not np.allclose(numbers[12:], (0, 0, 0, 1), atol=1e-6):
-        raise FrameDropped("pose_invalid", f"expected a rigid 4x4 matrix in {name}, got {numbers.tolist()}")
-    return numbers.reshape(4, 4)
+    if numbers.size != 16:
+        raise FrameDropped("pose_invalid", f"expected 16 numbers in {name}, got {numbers.size}")
+    return nearest_rigid(numbers.reshape(4, 4))
 
 
 def parse_seconds(text: str) -> int:
