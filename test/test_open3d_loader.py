@@ -19,8 +19,12 @@ def forget() -> None:
 
 
 def failing_import(error: ImportError, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_name: str) -> ModuleType:
-        raise error
+    real = importlib.import_module
+
+    def refuse(name: str, package: str | None = None) -> ModuleType:
+        if name == "open3d":
+            raise error
+        return real(name, package)
 
     monkeypatch.setattr(importlib, "import_module", refuse)
 
