@@ -163,7 +163,7 @@ def _lights(
         cx, cy = room.center
         reach = 0.3 * min(room.size)
         power = rng.uniform(0.9, 1.8)
-        spot = (cx + rng.uniform(-reach, reach), cy + rng.uniform(-reach, reach), room.height - 0.25)
+        spot = (cx + rng.uniform(-reach, reach), cy + rng.uniform(-reach, reach), room.height - 0.3)
         lights[room.index, 0] = (*spot, *(power * tint), rng.uniform(0.08, 0.35), 0)
         lights[room.index, 1] = (*_window_light(room, rng), 0)
         lamps = [p for p in placed if p.room == room.index and p.class_name == "lamp" and p.position[2] < 2.0]
@@ -174,7 +174,7 @@ def _lights(
             lights[room.index, 2] = (x, y, z, *(rng.uniform(0.0, 0.5) * np.array([1.0, 0.8, 0.5])), 0.1, 0)
         else:
             lights[room.index, 2] = (cx, cy, 1.5, 0, 0, 0, 0.1, 0)
-        ambient[room.index] = rng.uniform(0.28, 0.6) * (0.5 + 0.5 * tint)
+        ambient[room.index] = rng.uniform(0.18, 0.5) * (0.5 + 0.5 * tint)
     return lights, ambient
 
 

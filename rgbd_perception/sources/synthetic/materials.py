@@ -241,7 +241,7 @@ def metal(rng: Generator, name: str | None = None) -> Material:
 def stone(rng: Generator, name: str | None = None) -> Material:
     word = name or pick_color(rng, ("white", "gray", "black", "beige"))
     base = color(word, rng)
-    vein = _rgb(np.asarray(base) * 0.4 if word != "black" else np.asarray(base) + 0.25)
+    vein = _rgb(np.asarray(base) * 0.65 if word != "black" else np.asarray(base) + 0.25)
     return Material(
         Texture.MARBLE,
         base,

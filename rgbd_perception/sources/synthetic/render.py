@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from rgbd_perception.frame import UNKNOWN_LABEL, CameraIntrinsics
@@ -38,7 +39,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class _Hits:
-    """What each ray met: distance along the ray, triangle, material, room, point, normal, albedo."""
+    """What each ray met: distance along the ray, triangle, material, room, point, normal, albedo, cosine."""
 
     t: NDArray[np.float32]
     triangle: NDArray[np.uint32]
@@ -47,6 +48,7 @@ class _Hits:
     point: NDArray[np.float32]
     normal: NDArray[np.float32]
     albedo: NDArray[np.float32]
+    facing: NDArray[np.float32]
 
 
 class Renderer:
@@ -69,8 +71,8 @@ class Renderer:
         rays = camera_rays(view)
         hits = self._cast(rays)
         rng = np.random.default_rng(seed)
-        radiance = self._radiance(rays, hits, (height, width), int(rng.integers(2**31)))
-        self._reflect(rays, hits, radiance, int(rng.integers(2**31)))
+        radiance = self._radiance(rays, hits, (height, width), rng)
+        self._reflect(rays, hits, radiance)
         none = hits.triangle == shading.NO_TRIANGLE
         safe = np.where(none, 0, hits.triangle)
         instance = np.where(none, 0, self.apartment.tri_instance[safe]).astype(np.uint16).reshape(height, width)
@@ -79,8 +81,7 @@ class Renderer:
         depth = np.where(none, 0.0, hits.t).astype(np.float32).reshape(height, width)
         color = develop(radiance.reshape(height, width, 3), rng)
         if not exact_depth:
-            direction = rays[:, 3:] / np.linalg.norm(rays[:, 3:], axis=1, keepdims=True)
-            facing = np.abs(np.einsum("ij,ij->i", hits.normal, direction)).reshape(height, width)
+            facing = hits.facing.reshape(height, width)
             drop = self.apartment.materials[hits.material, 12].reshape(height, width)
             depth = sense_depth(depth, facing, drop, rng, self.sensor)
         return Rendered(color, depth, label, instance)
@@ -105,15 +106,15 @@ class Renderer:
         triangle = answer["primitive_ids"].numpy()
         t = answer["t_hit"].numpy()
         world = self.apartment
-        point, normal, albedo = shading.surfaces(
+        point, normal, albedo, facing = shading.surfaces(
             rays, t, triangle, answer["primitive_uvs"].numpy(), self._corners, world.tri_instance, world.tri_material, world.frames, world.materials,
         )  # fmt: skip
         safe = np.where(triangle == shading.NO_TRIANGLE, 0, triangle)
         room = world.instance_room[world.tri_instance[safe]]
-        return _Hits(t, triangle, world.tri_material[safe], room, point, normal, albedo)
+        return _Hits(t, triangle, world.tri_material[safe], room, point, normal, albedo, facing)
 
     def _radiance(
-        self, rays: NDArray[np.float32], hits: _Hits, shape: tuple[int, int], seed: int
+        self, rays: NDArray[np.float32], hits: _Hits, shape: tuple[int, int], rng: Generator
     ) -> NDArray[np.float32]:
         """Shadows and ambient light are traced at half the resolution and smoothed, shading at full."""
         lit = np.ones((_SHADOWED_LIGHTS, len(rays)), dtype=np.float32)
@@ -122,12 +123,12 @@ class Renderer:
         index = pick.ravel()
         point, normal = hits.point[index], hits.normal[index]
         for light in range(_SHADOWED_LIGHTS):
-            shadow = shading.shadow_rays(point, normal, hits.room[index], self.apartment.lights, light, seed + light)
-            free = self._unoccluded(shadow, 0.97).reshape(small)
-            lit[light] = cv2.resize(cv2.blur(free, (3, 3)), shape[::-1]).ravel()
-        ambient = shading.ambient_rays(point, normal, _AMBIENT_REACH, seed + 7)
-        sky = self._unoccluded(ambient, 1.0).reshape(small)
-        sky = cv2.resize(cv2.blur(sky, (7, 7)), shape[::-1]).ravel()
+            shadow = shading.shadow_rays(
+                point, normal, hits.room[index], self.apartment.lights, light, small[1], rng.random(2)
+            )
+            lit[light] = _spread(self._unoccluded(shadow, 0.97), small, shape)
+        ambient = shading.ambient_rays(point, normal, _AMBIENT_REACH, small[1], rng.random(2))
+        sky = _spread(self._unoccluded(ambient, 1.0), small, shape)
         return self._shade(rays, hits, lit, sky)
 
     def _unoccluded(self, rays: NDArray[np.float32], far: float) -> NDArray[np.float32]:
@@ -142,7 +143,7 @@ class Renderer:
             rays, hits.point, hits.normal, hits.albedo, hits.material, hits.room, lit, sky, world.lights, world.ambient, world.materials,
         )  # fmt: skip
 
-    def _reflect(self, rays: NDArray[np.float32], hits: _Hits, radiance: NDArray[np.float32], seed: int) -> None:
+    def _reflect(self, rays: NDArray[np.float32], hits: _Hits, radiance: NDArray[np.float32]) -> None:
         """Replace the pixels on mirrors by what is seen in them (one bounce, without shadows)."""
         mirror = np.flatnonzero(
             (self.apartment.materials[hits.material, 0] == shading.MIRROR) & (hits.triangle != shading.NO_TRIANGLE)
@@ -158,13 +159,19 @@ class Renderer:
         radiance[mirror] = 0.88 * self._shade(again, seen, lit, np.full(len(again), 0.8, dtype=np.float32))
 
 
+def _spread(share: NDArray[np.float32], small: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Average the samples of each 4 x 4 tile and enlarge to ``shape``; flat again."""
+    smooth = cv2.blur(share.reshape(small), (4, 4))
+    return np.asarray(cv2.resize(smooth, shape[::-1], interpolation=cv2.INTER_LINEAR).ravel())
+
+
 def camera_rays(view: View) -> NDArray[np.float32]:
     """(H * W, 6) rays of a view; directions have z = 1 in the camera, so that t is depth."""
     k = view.intrinsics
-    x = (np.arange(k.width) - k.cx) / k.fx
-    y = (np.arange(k.height) - k.cy) / k.fy
+    x = ((np.arange(k.width) - k.cx) / k.fx).astype(np.float32)
+    y = ((np.arange(k.height) - k.cy) / k.fy).astype(np.float32)
     rays = np.empty((k.height, k.width, 6), dtype=np.float32)
-    turn = view.pose[:3, :3]
+    turn = view.pose[:3, :3].astype(np.float32)
     rays[..., :3] = view.pose[:3, 3]
     rays[..., 3:] = turn[:, 0] * x[None, :, None] + turn[:, 1] * y[:, None, None] + turn[:, 2]
     return rays.reshape(-1, 6)

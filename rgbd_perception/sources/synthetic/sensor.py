@@ -74,20 +74,22 @@ def develop(radiance: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
     if rng.random() < 0.15:
         image = _motion_blur(image, rng)
     level = float(np.mean(np.minimum(image, 1.5))) + 1e-3
-    gain = float(rng.uniform(0.2, 0.34)) / level
-    balance = np.exp(rng.normal(0.0, 0.05, 3)).astype(np.float32)
-    image = image * (np.clip(gain, 0.25, 4.0) * balance).astype(np.float32)
-    image *= _vignette(height, width, float(rng.uniform(0.0, 0.3)))
+    gain = float(np.clip(rng.uniform(0.2, 0.36) / level, 0.25, 4.0))
+    balance = gain * np.exp(rng.normal(0.0, 0.05, 3)).astype(np.float32)
+    image *= _vignette(height, width, float(rng.uniform(0.0, 0.3))) * balance
     shot = float(rng.uniform(0.004, 0.02))
     grain = rng.standard_normal((height, width, 3), dtype=np.float32)
-    image += grain * shot * np.sqrt(np.maximum(image, 0.0) + 0.01)
-    # a shoulder keeps highlights from clipping hard, as camera tone curves do
-    image = np.clip(image, 0.0, None)
-    image = image * (1.0 + image / 4.0) / (1.0 + image)
-    image = np.clip(image * 1.45, 0.0, 1.0) ** np.float32(1 / 2.2)
-    contrast = float(rng.uniform(0.92, 1.1))
-    image = (image - 0.45) * contrast + 0.45
-    return np.asarray(np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8))
+    grain *= cv2.sqrt(np.maximum(image, 0.0) + np.float32(0.01))
+    image += np.float32(shot) * grain
+    return _tone_curve(float(rng.uniform(0.95, 1.3)))[np.clip(image * 2048.0, 0, 8191).astype(np.uint16)]
+
+
+def _tone_curve(contrast: float) -> NDArray[np.uint8]:
+    """Table from linear 0..4 in 8192 steps to 0..255: a shoulder for highlights, gamma, contrast."""
+    linear = np.arange(8192, dtype=np.float64) / 2048.0
+    rolled = np.minimum(1.3 * linear * (1.0 + linear / 4.0) / (1.0 + linear * 0.8), 1.0)
+    curve = (rolled ** (1 / 2.2) - 0.45) * contrast + 0.45
+    return np.asarray(np.clip(curve * 255.0 + 0.5, 0, 255).astype(np.uint8))
 
 
 def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:

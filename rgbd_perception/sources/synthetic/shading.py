@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from rgbd_perception.sources.synthetic.textures import albedo, hash01, outside
+from rgbd_perception.sources.synthetic.textures import albedo, outside
 
 OUTSIDE = 13
 MIRROR = 19
@@ -24,8 +24,8 @@ def surfaces(
     tri_material: NDArray[np.int32],
     frames: NDArray[np.float32],
     materials: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """World point (N, 3), normal towards the camera (N, 3) and albedo (N, 3) of every ray.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """World point (N, 3), normal towards the camera (N, 3), albedo (N, 3) and cosine (N,) of every ray.
 
     rays (N, 6); corners (T, 3, 3) normals of each triangle's corners; frames (I, 5): cos, sin, x, y, z of
     each instance; materials (M, 16).
@@ -34,6 +34,7 @@ def surfaces(
     point = np.zeros((count, 3), dtype=np.float32)
     normal = np.zeros((count, 3), dtype=np.float32)
     color = np.zeros((count, 3), dtype=np.float32)
+    facing = np.zeros(count, dtype=np.float32)
     for i in range(count):
         tri = triangle[i]
         if tri == NO_TRIANGLE:
@@ -48,15 +49,17 @@ def surfaces(
         ny = w * corners[tri, 0, 1] + u * corners[tri, 1, 1] + v * corners[tri, 2, 1]
         nz = w * corners[tri, 0, 2] + u * corners[tri, 1, 2] + v * corners[tri, 2, 2]
         length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
-        if nx * rays[i, 3] + ny * rays[i, 4] + nz * rays[i, 5] > 0:
+        reach = np.sqrt(rays[i, 3] ** 2 + rays[i, 4] ** 2 + rays[i, 5] ** 2) + 1e-9
+        cosine = (nx * rays[i, 3] + ny * rays[i, 4] + nz * rays[i, 5]) / (length * reach)
+        if cosine > 0:
             length = -length
+        facing[i] = abs(cosine)
         nx, ny, nz = nx / length, ny / length, nz / length
         point[i, 0], point[i, 1], point[i, 2] = px, py, pz
         normal[i, 0], normal[i, 1], normal[i, 2] = nx, ny, nz
         row = materials[tri_material[tri]]
         if int(row[0]) == OUTSIDE:
-            d = np.sqrt(rays[i, 3] ** 2 + rays[i, 4] ** 2 + rays[i, 5] ** 2)
-            r, g, b = outside(rays[i, 3] / d, rays[i, 4] / d, rays[i, 5] / d, row[13])
+            r, g, b = outside(rays[i, 3] / reach, rays[i, 4] / reach, rays[i, 5] / reach, row[13])
         else:
             f = frames[tri_instance[tri]]
             ox, oy = px - f[2], py - f[3]
@@ -70,7 +73,19 @@ def surfaces(
                 nz,
             )
         color[i, 0], color[i, 1], color[i, 2] = r, g, b
-    return point, normal, color
+    return point, normal, color, facing
+
+
+@njit(cache=True)
+def _sample(i: int, width: int, shift_a: float, shift_b: float) -> tuple[float, float]:
+    """Two numbers in 0..1 for pixel i: a Hammersley set of 16, one for each pixel of a 4 x 4 tile.
+
+    A box filter of 4 x 4 pixels then averages all 16 samples, so that smooth surfaces stay free of noise.
+    """
+    j = (i // width) % 4 * 4 + (i % width) % 4
+    reversed_bits = (j & 1) * 8 + (j & 2) * 2 + (j & 4) // 2 + (j & 8) // 8
+    a, b = (j + 0.5) / 16.0 + shift_a, (reversed_bits + 0.5) / 16.0 + shift_b
+    return a - np.floor(a), b - np.floor(b)
 
 
 @njit(cache=True)
@@ -80,32 +95,39 @@ def shadow_rays(
     room: NDArray[np.int32],
     lights: NDArray[np.float32],
     which: int,
-    seed: int,
+    width: int,
+    shift: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Rays (N, 6) to a random spot on light ``which`` of each point's room; t = 1 is the light.
+    """Rays (N, 6) to a spot on the disc of light ``which`` of each point's room; t = 1 is the light.
 
-    lights (R, L, 8): x, y, z, r, g, b, radius, unused.
+    point, normal (N, 3) are an image of ``width`` columns; lights (R, L, 8): x, y, z, r, g, b, radius, unused.
     """
     rays = np.zeros((len(point), 6), dtype=np.float32)
     for i in range(len(point)):
         light = lights[room[i], which]
+        a, b = _sample(i, width, shift[0], shift[1])
+        radius, angle = light[6] * np.sqrt(a), 2.0 * np.pi * b
         for k in range(3):
-            start = point[i, k] + 0.004 * normal[i, k]
-            jitter = (hash01(i, seed, k) - 0.5) * 2.0 * light[6]
-            rays[i, k] = start
-            rays[i, 3 + k] = light[k] + jitter - start
+            rays[i, k] = point[i, k] + 0.004 * normal[i, k]
+        rays[i, 3] = light[0] + radius * np.cos(angle) - rays[i, 0]
+        rays[i, 4] = light[1] + radius * np.sin(angle) - rays[i, 1]
+        rays[i, 5] = light[2] - rays[i, 2]
     return rays
 
 
 @njit(cache=True)
 def ambient_rays(
-    point: NDArray[np.float32], normal: NDArray[np.float32], reach: float, seed: int
+    point: NDArray[np.float32],
+    normal: NDArray[np.float32],
+    reach: float,
+    width: int,
+    shift: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """One cosine-distributed ray (N, 6) of length ``reach`` metres above each point."""
+    """One cosine-distributed ray (N, 6) of length ``reach`` metres above each point of an image."""
     rays = np.zeros((len(point), 6), dtype=np.float32)
     for i in range(len(point)):
-        z = 2.0 * hash01(i, seed, 11) - 1.0
-        a = 2.0 * np.pi * hash01(i, seed, 12)
+        u, v = _sample(i, width, shift[0], shift[1])
+        z, a = 2.0 * u - 1.0, 2.0 * np.pi * v
         s = np.sqrt(max(0.0, 1.0 - z * z))
         dx = normal[i, 0] + s * np.cos(a)
         dy = normal[i, 1] + s * np.sin(a)
@@ -147,12 +169,16 @@ def shade(
         red, green, blue = ambient[room[i], 0] * sky, ambient[room[i], 1] * sky, ambient[room[i], 2] * sky
         for k in range(lights.shape[1]):
             light = lights[room[i], k]
+            if light[3] <= 0.0 or (k < len(lit) and lit[k, i] <= 0.0):
+                continue
             lx, ly, lz = light[0] - point[i, 0], light[1] - point[i, 1], light[2] - point[i, 2]
             distance = np.sqrt(lx * lx + ly * ly + lz * lz) + 1e-6
             lx, ly, lz = lx / distance, ly / distance, lz / distance
             facing = lx * normal[i, 0] + ly * normal[i, 1] + lz * normal[i, 2]
             # large lamps wrap around edges a little
             facing = max(0.0, (facing + 0.15) / 1.15)
+            if facing <= 0.0:
+                continue
             strength = facing / (1.0 + 0.35 * distance * distance)
             if k < len(lit):
                 strength *= lit[k, i]
@@ -163,7 +189,8 @@ def shade(
                 hx, hy, hz = lx - dx, ly - dy, lz - dz
                 h = np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
                 s = max(0.0, (hx * normal[i, 0] + hy * normal[i, 1] + hz * normal[i, 2]) / h)
-                s = row[9] * s ** row[10] * strength
+                # Schlick's rational stand-in for s ** gloss: no power function per pixel and light
+                s = row[9] * strength * s / (row[10] - row[10] * s + s + 1e-9)
                 shine_r += light[3] * s
                 shine_g += light[4] * s
                 shine_b += light[5] * s

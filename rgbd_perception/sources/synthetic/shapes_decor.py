@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
 from rgbd_perception.sources.synthetic import materials as mat
+from rgbd_perception.sources.synthetic import mesh as m
 from rgbd_perception.sources.synthetic.materials import Material, Texture
 from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
@@ -173,8 +176,6 @@ def mirror_round(rng: Generator) -> Shape:
     b = ShapeBuilder()
     frame = mat.wood(rng) if rng.random() < 0.5 else mat.metal(rng)
     r, tall = rng.uniform(0.24, 0.4), float(rng.choice([1.0, 1.35]))
-    from rgbd_perception.sources.synthetic import mesh as m
-
     b.add(frame, m.rod((0, -0.012, 0), (0, 0.012, 0), r + 0.03, segments=30).scaled((1, 1, tall)))
     b.add(_silver(), m.rod((0, 0.0, 0), (0, 0.014, 0), r, segments=30).scaled((1, 1, tall)))
     return b.build(frame)
@@ -251,7 +252,7 @@ def rug_rectangular(rng: Generator) -> Shape:
     w, d = rng.uniform(1.0, 2.2), rng.uniform(0.7, 1.5)
     if rng.random() < 0.55:
         cloth = mat.pattern(rng, Texture.RUG, mat.pick_color(rng), mat.pick_color(rng), w / 2, "woven", 0.0)
-        cloth = Material(**{**cloth.__dict__, "extra": d / 2})
+        cloth = replace(cloth, extra=d / 2)
     else:
         cloth = mat.fabric(rng, patterned=0.5)
     b.box(cloth, (0, 0, 0.006), (w, d, 0.012))

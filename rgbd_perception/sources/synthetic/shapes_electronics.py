@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
@@ -118,9 +120,15 @@ def lamp_ceiling(rng: Generator) -> Shape:
     return b.build(white)
 
 
-def _display(rng: Generator) -> Material:
-    m = mat.pattern(rng, Texture.SCREEN, "black", "black", 0.1, specular=0.5)
-    return Material(**{**m.__dict__, "emission": float(rng.uniform(0.5, 1.1)), "sensor_drop": 0.35, "gloss": 90.0})
+def _display(rng: Generator, kinds: tuple[float, ...]) -> Material:
+    """A screen that shows one of ``kinds``: 0 off, 1 a film, 2 light and 3 dark text."""
+    base = mat.pattern(rng, Texture.SCREEN, "black", "black", 0.1, specular=0.5)
+    shown = float(rng.choice(kinds))
+    return replace(base, emission=float(rng.uniform(0.5, 1.1)), sensor_drop=0.35, gloss=90.0, extra=shown)
+
+
+_TV = (0.0, 0.0, 1.0, 1.0)
+_LAPTOP = (0.0, 1.0, 2.0, 2.0, 3.0)
 
 
 def tv_stand(rng: Generator) -> Shape:
@@ -154,7 +162,7 @@ def tv_old(rng: Generator) -> Shape:
     w, h, d = rng.uniform(0.5, 0.7), rng.uniform(0.42, 0.54), rng.uniform(0.38, 0.48)
     b.box(case, (0, 0.02, h / 2), (w, d * 0.5, h))
     b.box(case, (0, -d * 0.3, h / 2), (w * 0.7, d * 0.4, h * 0.7))
-    b.cushion(_display(rng), (-0.03, 0.02 + d * 0.25, h * 0.53), (w * 0.78, 0.05, h * 0.78), 0.3)
+    b.cushion(_display(rng, _TV), (-0.03, 0.02 + d * 0.25, h * 0.53), (w * 0.78, 0.05, h * 0.78), 0.3)
     for z in (h * 0.7, h * 0.5):
         b.rod(mat.metal(rng, "gray"), (w / 2 - 0.05, d * 0.27, z), (w / 2 - 0.05, d * 0.27 + 0.03, z), 0.018)
     return b.build(case)
@@ -163,7 +171,7 @@ def tv_old(rng: Generator) -> Shape:
 def _flat_screen(b: ShapeBuilder, rng: Generator, w: float, z: float) -> None:
     h = w * 0.57
     b.box(mat.plastic(rng, "black"), (0, 0, z + h / 2), (w, 0.04, h))
-    b.box(_display(rng), (0, 0.021, z + h / 2 + 0.005), (w - 0.03, 0.004, h - 0.04))
+    b.box(_display(rng, _TV), (0, 0.021, z + h / 2 + 0.005), (w - 0.03, 0.004, h - 0.04))
 
 
 def laptop_open(rng: Generator) -> Shape:
@@ -181,7 +189,7 @@ def laptop_open(rng: Generator) -> Shape:
     middle = np.array([0, -d / 2, 0.015]) + up * d / 2
     b.box(case, middle, (w, 0.008, d), roll=lean)
     facing = np.array([0, np.cos(lean), np.sin(lean)])
-    b.box(_display(rng), middle + facing * 0.005, (w * 0.93, 0.002, d * 0.88), roll=lean)
+    b.box(_display(rng, _LAPTOP), middle + facing * 0.005, (w * 0.93, 0.002, d * 0.88), roll=lean)
     return b.build(case)
 
 
@@ -212,7 +220,7 @@ def laptop_on_riser(rng: Generator) -> Shape:
     lean = 0.15
     up = np.array([0, -np.sin(lean), np.cos(lean)])
     b.box(case, back + up * d / 2, (w, 0.008, d), roll=lean)
-    b.box(_display(rng), back + up * d / 2 + (0, 0.006, 0), (w * 0.93, 0.002, d * 0.88), roll=lean)
+    b.box(_display(rng, _LAPTOP), back + up * d / 2 + (0, 0.006, 0), (w * 0.93, 0.002, d * 0.88), roll=lean)
     return b.build(case)
 
 
@@ -250,7 +258,7 @@ def clock_alarm(rng: Generator) -> Shape:
     b.rod(body, (0, -r * 0.35, center), (0, r * 0.35, center), r)
     # the dial's own texture is drawn about the object's origin, so it needs no offset along x only
     face = _dial(rng, r * 0.85)
-    b.rod(Material(**{**face.__dict__, "texture": Texture.PLAIN}), (0, r * 0.34, center), (0, r * 0.4, center), r * 0.88)
+    b.rod(replace(face, texture=Texture.PLAIN), (0, r * 0.34, center), (0, r * 0.4, center), r * 0.88)
     for angle in np.arange(12) * np.pi / 6:
         b.box(mat.plastic(rng, "black"), (0.7 * r * np.sin(angle), r * 0.4, center + 0.7 * r * np.cos(angle)), (0.006, 0.003, 0.006))
     hour = rng.uniform(0, 2 * np.pi)

@@ -185,7 +185,7 @@ def backpack_hiking(rng: Generator) -> Shape:
 
 def _pack(rng: Generator, w: float, d: float, h: float, e: float, flap: bool = False, lid: bool = False) -> Shape:
     b = ShapeBuilder()
-    cloth = mat.fabric(rng, mat.pick_color(rng, ("black", "blue", "red", "green", "gray", "orange", "purple", "pink")), 0.1)
+    cloth = mat.fabric(rng, mat.pick_color(rng, ("black", "blue", "red", "green", "gray", "orange", "purple", "pink")), 0.0)
     trim = mat.fabric(rng, "black", 0.0) if cloth.color_name != "black" else mat.fabric(rng, "gray", 0.0)
     b.cushion(cloth, (0, 0, h / 2), (w, d, h), e)
     b.cushion(cloth, (0, d / 2, h * 0.3), (w * 0.75, d * 0.45, h * 0.42), e)

@@ -77,10 +77,10 @@ def _painting(u: float, v: float, phase: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True)
-def _screen(u: float, v: float, phase: float) -> tuple[float, float, float]:
-    """A display: off, a film scene, or windows with lines of text."""
+def _screen(u: float, v: float, kind: float, phase: float) -> tuple[float, float, float]:
+    """A display by ``kind``: off (0), a film scene (1), light (2) or dark (3) windows with lines of text."""
     seed = int(phase * 53.0)
-    style = seed % 4
+    style = int(kind)
     if style == 0:
         return 0.012, 0.012, 0.015
     if style == 1:
@@ -189,7 +189,7 @@ def albedo(
     elif kind == 10:
         return _painting(u, v, phase)
     elif kind == 11:
-        return _screen(u, v, phase)
+        return _screen(u, v, row[14], phase)
     elif kind == 12:
         t = _clock(u, v, scale, phase)
     elif kind == 14:
@@ -217,6 +217,8 @@ def albedo(
     r = row[1] + (row[4] - row[1]) * t
     g2 = row[2] + (row[5] - row[2]) * t
     b = row[3] + (row[6] - row[3]) * t
-    # nothing in a home is perfectly even: faint stains and dust
-    dirt = 0.98 + 0.04 * noise(x * 4.0 + phase, y * 4.0, z * 4.0)
-    return max(r, 0.004) * dirt, max(g2, 0.004) * dirt, max(b, 0.004) * dirt
+    if kind == 0 or kind == 8:
+        # nothing in a home is perfectly even: faint stains and dust on plain paint and tiles
+        dirt = 0.98 + 0.04 * noise(x * 4.0 + phase, y * 4.0, z * 4.0)
+        r, g2, b = r * dirt, g2 * dirt, b * dirt
+    return max(r, 0.004), max(g2, 0.004), max(b, 0.004)
