@@ -19,11 +19,11 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from rgbd_perception.bookkeeping import FrameLedger, StepTimer
+from rgbd_perception.camera_model import CameraModels
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.ros import diagnostics
 from rgbd_perception.ros.background import BackgroundThread
-from rgbd_perception.ros.camera_info import CameraModels
 from rgbd_perception.ros.drops import DropReporter
 from rgbd_perception.ros.images import color_from_message, depth_from_message
 from rgbd_perception.ros.messages import to_nanoseconds

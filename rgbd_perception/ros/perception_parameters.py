@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rgbd_perception.ros.camera_info import DISTORTION_POLICIES, RECTIFY
+from rgbd_perception.camera_model import DISTORTION_POLICIES, RECTIFY
 from rgbd_perception.ros.parameters import parameter
 from rgbd_perception.ros.qos import RELIABILITIES
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo
 
+from rgbd_perception.camera_model import CameraModels, camera_model
 from rgbd_perception.errors import FrameDropped
-from rgbd_perception.ros.camera_info import CameraModels, camera_model
 
 
 def make_info(**changes: object) -> CameraInfo:
