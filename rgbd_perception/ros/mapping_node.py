@@ -51,6 +51,9 @@ class MappingNode(LifecycleNode):
     Raises UserError for parameters that cannot be used.
     """
 
+    _is_built = False
+    """A context that shuts down destroys half-made nodes too, such as those whose parameters were refused."""
+
     def __init__(self, node_name: str = "mapping", *, take_frames: bool = True, **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
         self._take_frames = take_frames
@@ -84,6 +87,7 @@ class MappingNode(LifecycleNode):
             extra=self._details,
             period_s=self.parameters.diagnostics_period,
         )
+        self._is_built = True
         if self.parameters.autostart:
             self.trigger_configure()
             self.trigger_activate()
@@ -144,9 +148,10 @@ class MappingNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """End the threads, save where ``autosave`` is on, then end the node."""
-        self._stop_accepting()
-        self._tear_down()
-        self._requests.close()
+        if self._is_built:
+            self._stop_accepting()
+            self._tear_down()
+            self._requests.close()
         super().destroy_node()
 
     def _stop_accepting(self) -> None:

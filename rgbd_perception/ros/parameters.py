@@ -135,6 +135,8 @@ def _to_str(value: Any) -> str | None:
 
 
 def _items(value: Any) -> list[Any] | None:
+    if value is None:  # what ROS makes of `labels: []` in a parameter file
+        return []
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
         return None
     return list(value)

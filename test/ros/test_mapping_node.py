@@ -1,0 +1,371 @@
+"""The node ``mapping`` over real topics and services: order of arrival, answers, refusals, files, outputs."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import PoseStamped
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import Marker, MarkerArray
+
+from rgbd_perception.errors import UserError
+from rgbd_perception.frame import Prediction
+from rgbd_perception.geometry import matrix_to_quaternion
+from rgbd_perception.mapping import VoxelMap
+from rgbd_perception.msg import LabelList, MapObjectArray, PerceptionFrame
+from rgbd_perception.ros.mapping_node import MappingNode
+from rgbd_perception.ros.messages import make_header, pack_frame, pack_vocabulary
+from rgbd_perception.ros.qos import FRAME, LATCHED, MAP_OUTPUT
+from rgbd_perception.srv import MapFile, QueryText
+from rgbd_perception.text import create_text_encoder
+from rgbd_perception.vocabulary import Vocabulary
+from test.ros.spinning import spinner
+from test.ros.tiny_room import HALF_SIZE, WALL_COLORS, room_frames
+
+NAMES = ("curtain", "bookshelf", "door", "whiteboard", "rug", "ceiling")
+"""What the six walls of the tiny room are said to be: at -x +x -y +y -z +z."""
+STRIDE = 4
+TEXT_SPACE = "all-MiniLM-L6-v2"
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return create_text_encoder(TEXT_SPACE)
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return Vocabulary(NAMES, TEXT_SPACE)
+
+
+@pytest.fixture
+def served():
+    with spinner() as served:
+        yield served
+
+
+def predict(frame, vocabulary, encoder):
+    """The exact prediction for a frame of the tiny room: a wall is known by its colour."""
+    color = frame.color[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].astype(int)
+    labels = np.abs(color[:, :, None] - WALL_COLORS).sum(-1).argmin(-1).astype(np.uint16)
+    return Prediction(
+        cell_labels=labels,
+        cell_confidence=np.full(labels.shape, 0.9, np.float32),
+        stride=STRIDE,
+        embedding=encoder.encode(NAMES)[labels].astype(np.float16),
+        model_id="exact",
+        text_space=TEXT_SPACE,
+        vocabulary_id=vocabulary.id,
+    )
+
+
+class Rig:
+    """A mapping node, and a node that sends to it and asks it."""
+
+    def __init__(self, served, **parameters):
+        values = {"pose_source": "pose", "voxel_size": 0.1, "diagnostics_period": 0.1} | parameters
+        self.served = served
+        self.node = MappingNode(
+            context=served.context,
+            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+        )
+        served.add(self.node)
+        self.user = served.node("user")
+        self.frames = self.user.create_publisher(PerceptionFrame, "frame", FRAME)
+        self.labels = self.user.create_publisher(LabelList, "labels", LATCHED)
+        self.poses = self.user.create_publisher(PoseStamped, "pose", QoSProfile(depth=10))
+        publishers = (self.frames, self.labels, self.poses)
+        served.until(lambda: all(p.get_subscription_count() for p in publishers), what="discovery")
+
+    @property
+    def counts(self):
+        return self.node.ledger.counts()
+
+    def send_pose(self, frame):
+        message = PoseStamped(header=make_header(frame.stamp_ns, "map"))
+        p, q = message.pose.position, message.pose.orientation
+        p.x, p.y, p.z = frame.pose[:3, 3]
+        q.x, q.y, q.z, q.w = matrix_to_quaternion(frame.pose[:3, :3])
+        self.poses.publish(message)
+
+    def map_room(self, vocabulary, encoder, count=12):
+        """Give the names and ``count`` frames, one after the other."""
+        self.labels.publish(pack_vocabulary(vocabulary))
+        self.served.until(lambda: self.node.keeper.vocabulary_id == vocabulary.id, what="the names")
+        for frame in room_frames(count):
+            before = self.counts.frames_processed
+            self.node.accept(frame, predict(frame, vocabulary, encoder))
+            self.served.until(lambda before=before: self.counts.frames_processed > before, what="a frame")
+
+    def query(self, *texts, **fields):
+        client = self.user.create_client(QueryText, "mapping/query_text")
+        return self.served.call(client, QueryText.Request(texts=list(texts), **fields))
+
+    def file(self, service, path):
+        client = self.user.create_client(MapFile, f"mapping/{service}")
+        return self.served.call(client, MapFile.Request(path=str(path)))
+
+    def clear(self):
+        return self.served.call(self.user.create_client(Trigger, "mapping/clear_map"), Trigger.Request())
+
+    def stop(self):
+        self.served.remove(self.node)
+        self.node.destroy_node()
+
+
+def test_frame_waits_for_names_and_pose_and_goes_into_the_map(served, vocabulary, encoder):
+    """Everything arrives in the wrong order, as messages: frame, names, pose."""
+    rig = Rig(served, pose_wait=5.0)
+    frame = next(room_frames(1))
+    rig.frames.publish(pack_frame(frame, predict(frame, vocabulary, encoder)))
+    served.until(lambda: rig.counts.frames_in == 1)
+    rig.labels.publish(pack_vocabulary(vocabulary))
+    served.until(lambda: rig.node.keeper.vocabulary_id == vocabulary.id)
+    assert rig.counts.in_flight == 1
+    rig.send_pose(frame)
+    served.until(lambda: rig.counts.frames_processed == 1)
+    assert rig.counts.drops == {}
+    centers = rig.node.keeper.map.voxels().centers
+    assert len(centers) > 100
+    on_a_wall = np.abs(np.abs(centers) - HALF_SIZE).min(axis=1) < 0.11
+    assert on_a_wall.all(), "poses and depth were combined wrongly"
+
+
+def test_what_never_comes_is_a_counted_drop(served, vocabulary, encoder):
+    rig = Rig(served, pose_wait=0.1)
+    frame = next(room_frames(1))
+    prediction = predict(frame, vocabulary, encoder)
+    rig.frames.publish(pack_frame(frame, prediction))
+    served.until(lambda: rig.counts.drops == {"vocabulary_missing": 1})
+    rig.labels.publish(pack_vocabulary(vocabulary))
+    served.until(lambda: rig.node.keeper.vocabulary_id == vocabulary.id)
+    rig.frames.publish(pack_frame(frame, prediction))
+    served.until(lambda: rig.counts.drops == {"vocabulary_missing": 1, "pose_missing": 1})
+    message = pack_frame(frame, prediction)
+    message.depth = message.depth[:100]
+    rig.frames.publish(message)
+    served.until(lambda: rig.counts.drops.get("message_invalid") == 1)
+    assert (rig.counts.frames_in, rig.counts.in_flight) == (3, 0)
+
+
+def test_texts_find_their_walls(served, vocabulary, encoder):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder)
+    response = rig.query("shelf full of books", "an elephant", top_k=1)
+    assert response.success, response.message
+    assert [item.query for item in response.objects] == ["shelf full of books"]
+    answer = response.objects[0]
+    assert answer.label == "bookshelf"
+    assert answer.pose.position.x == pytest.approx(HALF_SIZE[0], abs=0.1)
+    assert response.reasons[0] == ""
+    assert "nothing found" in response.reasons[1]
+
+
+def test_region_and_negatives_leave_answers_out(served, vocabulary, encoder):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder)
+    request = {"use_region": True}
+    far = QueryText.Request()
+    far.region_pose.position.x, far.region_pose.orientation.w = 50.0, 1.0
+    far.region_size.x = far.region_size.y = far.region_size.z = 1.0
+    outside = rig.query("bookshelf", region_pose=far.region_pose, region_size=far.region_size, **request)
+    assert outside.success
+    assert not outside.objects
+    far.region_pose.position.x = 2.0
+    inside = rig.query("bookshelf", region_pose=far.region_pose, region_size=far.region_size, **request)
+    assert inside.objects[0].label == "bookshelf"
+    assert rig.query("bookshelf", negatives=["bookshelf"]).objects == []
+
+
+def test_questions_that_cannot_be_asked_are_refused_with_a_reason(served, vocabulary, encoder):
+    rig = Rig(served)
+    assert "map is empty" in refusal(rig.query("door"))
+    rig.map_room(vocabulary, encoder, count=2)
+    assert "at least one text" in refusal(rig.query())
+    assert "empty one" in refusal(rig.query("door", "  "))
+    assert "region in frame 'map', got 'kitchen'" in refusal(rig.query("door", frame_id="kitchen"))
+    assert "region_size" in refusal(rig.query("door", use_region=True))
+    assert rig.query("door").success, "the node must live on"
+
+
+def refusal(response):
+    assert not response.success
+    assert "\n" not in response.message
+    return response.message
+
+
+def test_save_clear_load(served, vocabulary, encoder, tmp_path):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder)
+    voxels = len(rig.node.keeper.map)
+    path = tmp_path / "room.rgbdmap"
+    assert rig.file("save_map", path).success
+    cleared = rig.clear()
+    assert cleared.success
+    assert f"{voxels} voxels" in cleared.message
+    assert "map is empty" in refusal(rig.query("door"))
+    loaded = rig.file("load_map", path)
+    assert loaded.success, loaded.message
+    assert len(rig.node.keeper.map) == voxels
+    assert rig.query("bookshelf").objects[0].label == "bookshelf"
+
+
+def test_bad_files_are_refused_and_the_map_stays(served, vocabulary, encoder, tmp_path):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder, count=2)
+    voxels = len(rig.node.keeper.map)
+    good, cut, foreign, moved = (tmp_path / f"{name}.rgbdmap" for name in ("good", "cut", "foreign", "moved"))
+    assert rig.file("save_map", good).success
+    cut.write_bytes(good.read_bytes()[:-1000])
+    other_space = VoxelMap(frame_id="map")
+    other_space.set_vocabulary(Vocabulary(["chair"], "open_clip:ViT-L-14-336"))
+    other_space.save(foreign)
+    VoxelMap(frame_id="odom").save(moved)
+    assert str(cut) in refusal(rig.file("load_map", cut))
+    assert "text space 'open_clip:ViT-L-14-336'" in refusal(rig.file("load_map", foreign))
+    assert "map_frame:=odom" in refusal(rig.file("load_map", moved))
+    assert str(tmp_path / "none") in refusal(rig.file("load_map", tmp_path / "none"))
+    assert "got an empty one" in refusal(rig.file("save_map", ""))
+    assert len(rig.node.keeper.map) == voxels
+    assert rig.query("door").success
+
+
+def test_full_disk_leaves_the_old_file_whole(served, vocabulary, encoder, tmp_path):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder, count=1)
+    path = tmp_path / "room.rgbdmap"
+    assert rig.file("save_map", path).success
+    before = path.read_bytes()
+    rig.map_room(vocabulary, encoder, count=12)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        response = rig.file("save_map", path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(path) in refusal(response)
+    assert path.read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == [path.name], "a half-written file was left behind"
+    assert rig.file("save_map", path).success
+
+
+def test_slow_text_encoder_does_not_stop_the_mapping(served, vocabulary, encoder):
+    """The first query loads an encoder for a second; frames go on being fused at their pace meanwhile."""
+    rig = Rig(served, preload_text_encoder=False)
+    loading = threading.Event()
+
+    def load_slowly(text_space):
+        loading.set()
+        time.sleep(1.0)
+        return create_text_encoder(text_space)
+
+    rig.node.keeper._make_encoder = load_slowly
+    rig.map_room(vocabulary, encoder, count=2)
+    client = rig.user.create_client(QueryText, "mapping/query_text")
+    served.until(client.service_is_ready)
+    answer = client.call_async(QueryText.Request(texts=["door"]))
+    served.until(loading.is_set)
+    frame = next(room_frames(1))
+    gaps, last = [], time.monotonic()
+    while not answer.done():
+        before = rig.counts.frames_processed
+        rig.node.accept(frame, predict(frame, vocabulary, encoder))
+        served.until(lambda before=before: rig.counts.frames_processed > before)
+        gaps.append(time.monotonic() - last)
+        last = time.monotonic()
+    assert answer.result().success
+    assert len(gaps) > 10
+    assert np.median(gaps) < 0.05
+    assert max(gaps) < 0.5, "a frame waited for the text encoder"
+
+
+def test_new_names_give_the_old_voxels_new_classes(served, vocabulary, encoder):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder)
+    renamed = Vocabulary(["shelf with books", "entrance", "something else"], TEXT_SPACE)
+    rig.labels.publish(pack_vocabulary(renamed))
+    served.until(lambda: rig.node.keeper.vocabulary_id == renamed.id)
+    assert rig.query("bookshelf", top_k=1).objects[0].label == "shelf with books"
+
+
+def test_outputs_are_what_the_map_holds(served, vocabulary, encoder):
+    rig = Rig(served, voxels_period=0.1, objects_period=0.1)
+    rig.map_room(vocabulary, encoder)
+    received = {}
+    for topic, kind in (("voxels", PointCloud2), ("objects", MapObjectArray), ("object_markers", MarkerArray)):
+        rig.user.create_subscription(kind, f"mapping/{topic}", lambda m, t=topic: received.update({t: m}), MAP_OUTPUT)
+    served.until(lambda: len(received) == 3, what="the outputs")
+    voxels = rig.node.keeper.map.voxels()
+    points = read_points(received["voxels"])
+    assert received["voxels"].header.frame_id == "map"
+    np.testing.assert_allclose(np.stack([points[axis] for axis in "xyz"], axis=1), voxels.centers, atol=1e-6)
+    packed = points["rgb"].view(np.uint32)
+    np.testing.assert_array_equal((packed >> 16) & 255, voxels.colors[:, 0])
+    np.testing.assert_array_equal(packed & 255, voxels.colors[:, 2])
+    np.testing.assert_array_equal(points["label"], voxels.labels)
+    labels = {item.label for item in received["objects"].objects}
+    assert "bookshelf" in labels
+    markers = received["object_markers"].markers
+    assert markers[0].action == Marker.DELETEALL
+    assert len(markers) == 1 + 2 * len(received["objects"].objects)
+
+
+def test_query_result_marks_the_voxels_of_the_answers(served, vocabulary, encoder):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder)
+    received = []
+    rig.user.create_subscription(PointCloud2, "mapping/query_result", received.append, MAP_OUTPUT)
+    served.until(lambda: rig.node.count_subscribers("mapping/query_result") == 1)
+    rig.query("ceiling", "bookshelf", top_k=1)
+    served.until(lambda: received)
+    points = read_points(received[0])
+    shelf = points[points["query"] == 1]
+    assert len(shelf) > 10
+    assert (shelf["rank"] == 1).all()
+    np.testing.assert_allclose(shelf["x"], HALF_SIZE[0], atol=0.16)
+
+
+def read_points(cloud):
+    formats = {7: "<f4", 6: "<u4", 4: "<u2", 2: "u1"}
+    dtype = np.dtype(
+        {
+            "names": [field.name for field in cloud.fields],
+            "formats": [formats[field.datatype] for field in cloud.fields],
+            "offsets": [field.offset for field in cloud.fields],
+            "itemsize": cloud.point_step,
+        }
+    )
+    return np.frombuffer(cloud.data, dtype=dtype, count=cloud.width)
+
+
+def test_autosave_now_and_then_and_at_the_end(served, vocabulary, encoder, tmp_path):
+    path = tmp_path / "auto.rgbdmap"
+    rig = Rig(served, autosave=True, map_file=str(path), autosave_interval=1.0)
+    rig.map_room(vocabulary, encoder, count=2)
+    served.until(path.is_file, what="the first autosave")
+    rig.map_room(vocabulary, encoder, count=12)
+    voxels = len(rig.node.keeper.map)
+    rig.stop()
+    assert len(VoxelMap.load(path)) == voxels
+    again = Rig(served, autosave=True, map_file=str(path), load_on_start=True)
+    assert len(again.node.keeper.map) == voxels
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"autosave": True}, "map_file:="),
+        ({"pose_source": "gps"}, "one of tf, pose, odometry"),
+        ({"voxel_size": -1.0}, "voxel_size"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(served, parameters, message):
+    with pytest.raises(UserError, match=message):
+        Rig(served, **parameters)
