@@ -102,7 +102,9 @@ def configure(
     """Give ``extension`` its sources, headers and libraries; ``inplace``: it will lie beside the sources."""
     import numpy
 
-    headers = sorted(path for path in (prefix / "include").iterdir() if path.is_dir())
+    # ROS packages have their headers in include/<package>/<package>, vendored ones (fastcdr) in include/<package>.
+    include = prefix / "include"
+    headers = [include, *sorted(path for path in include.iterdir() if path.is_dir())]
     extension.sources = messages.sources
     extension.include_dirs = [*messages.include_dirs, *map(str, headers), numpy.get_include()]
     extension.library_dirs = [str(prefix / "lib")]
