@@ -1,0 +1,66 @@
+"""Linear probing: how much about the classes is in the embeddings, whatever their text says.
+
+As in DVEFormer (arXiv:2601.00359): one bias-free linear map on unit embeddings, initialised with the class means
+of the training views, trained with cross-entropy; the network itself stays as it is, in evaluation mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgbd_perception.training.shards import Shard
+from rgbd_perception.training.view_outputs import BOTH, embed_view, label_image
+
+SAMPLES_PER_CLASS_AND_VIEW = 40
+SCALE = 20.0
+"""Unit rows and unit embeddings give cosines; the scale lets their softmax become sharp."""
+
+
+def fit_probe(model: nn.Module, shards: Sequence[Shard], classes: int, views: int, steps: int = 400) -> Tensor:
+    """Weights (C, D) of a linear probe fitted on about ``views`` views of the training split."""
+    features, labels = _collect(model, shards, views)
+    weights = torch.zeros(classes, features.shape[1])
+    weights.index_add_(0, labels, features)
+    weights = (SCALE * F.normalize(weights, dim=1)).requires_grad_(True)
+    optimizer = torch.optim.AdamW([weights], lr=0.05, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        batch = torch.randint(len(labels), (4096,), generator=generator)
+        loss = F.cross_entropy(features[batch] @ weights.T, labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return weights.detach()
+
+
+def probe_logits(embedding: Tensor, weights: Tensor) -> Tensor:
+    """Class logits (B, C, h, w) of embeddings (B, D, h, w)."""
+    return F.conv2d(F.normalize(embedding, dim=1), weights[:, :, None, None])
+
+
+def _collect(model: nn.Module, shards: Sequence[Shard], views: int) -> tuple[Tensor, Tensor]:
+    """Unit embeddings (N, D) and class ids (N,) of random cells, at most so many of a class in each view."""
+    rng = np.random.default_rng(0)
+    stride = model.config.stride
+    every = max(1, sum(len(shard) for shard in shards) // views)
+    features, labels = [], []
+    for shard in shards:
+        for index in range(0, len(shard), every):
+            view = shard.view(index)
+            truth = label_image(shard, view)[stride // 2 :: stride, stride // 2 :: stride].ravel()
+            cells = [
+                rng.permutation(np.flatnonzero(truth == label))[:SAMPLES_PER_CLASS_AND_VIEW]
+                for label in np.unique(truth[truth >= 0])
+            ]
+            chosen = np.concatenate(cells) if cells else np.zeros(0, np.int64)
+            unit = F.normalize(embed_view(model, view, BOTH), dim=1).flatten(2)[0].T
+            features.append(unit[chosen])
+            labels.append(torch.from_numpy(truth[chosen]))
+    return torch.cat(features), torch.cat(labels)

@@ -1,0 +1,41 @@
+"""What happens when: everything is a function of progress, which runs from 0 to 1 over the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rgbd_perception.training.crops import CropConfig
+
+
+@dataclass(frozen=True)
+class Phase:
+    """From progress ``start`` on: batches of ``batch`` windows. Early phases are small and fast."""
+
+    start: float
+    batch: int
+    crop: CropConfig
+
+
+@dataclass(frozen=True)
+class RateConfig:
+    """One-cycle learning rate: linear warm-up to ``peak``, then a cosine down to ``peak * final``."""
+
+    peak: float = 1.5e-3
+    warmup: float = 0.03
+    final: float = 1e-3
+
+
+def learning_rate(progress: float, config: RateConfig) -> float:
+    """Learning rate at ``progress`` (0..1)."""
+    if progress < config.warmup:
+        return config.peak * (0.04 + 0.96 * progress / config.warmup)
+    done = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
+    return config.peak * (config.final + (1.0 - config.final) * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+def phase_at(progress: float, phases: Sequence[Phase]) -> Phase:
+    """The last phase that has started; the first one before any has."""
+    started = [phase for phase in phases if phase.start <= progress]
+    return started[-1] if started else phases[0]
