@@ -1,6 +1,7 @@
-"""The networks, pure torch: no files but checkpoints, no ROS, no devices chosen here."""
+"""The networks, pure torch: no ROS, no devices chosen here. Importing this package does not import torch."""
 
+from rgbd_perception.models.checkpoint import LoadReport, load_checkpoint
 from rgbd_perception.models.output import ModelOutput
 from rgbd_perception.models.registry import create_model, list_models
 
-__all__ = ["ModelOutput", "create_model", "list_models"]
+__all__ = ["LoadReport", "ModelOutput", "create_model", "list_models", "load_checkpoint"]

