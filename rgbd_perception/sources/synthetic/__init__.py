@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rgbd_perception.sources.synthetic.apartment import Apartment, Instance, RoomConfig, generate_apartment
     from rgbd_perception.sources.synthetic.path import camera_path, random_views
     from rgbd_perception.sources.synthetic.render import Rendered, Renderer, View
+    from rgbd_perception.sources.synthetic.source import SyntheticSource
+    from rgbd_perception.sources.synthetic.writer import write_folder
 
 _HOMES = {
     "Apartment": "apartment",
@@ -21,7 +23,9 @@ _HOMES = {
     "random_views": "path",
     "Rendered": "render",
     "Renderer": "render",
+    "SyntheticSource": "source",
     "View": "render",
+    "write_folder": "writer",
 }
 
 __all__ = [
@@ -30,10 +34,12 @@ __all__ = [
     "Rendered",
     "Renderer",
     "RoomConfig",
+    "SyntheticSource",
     "View",
     "camera_path",
     "generate_apartment",
     "random_views",
+    "write_folder",
 ]
 
 

@@ -172,8 +172,9 @@ def _target_near(eye: NDArray[np.float64], things: list[Instance], rng: Generato
     return None
 
 
-def camera_path(apartment: Apartment, count: int, rng: Generator, size: tuple[int, int]) -> list[View]:
+def camera_path(apartment: Apartment, count: int, seed: int, size: tuple[int, int]) -> list[View]:
     """``count`` views of one smooth walk through all rooms, looking around and at objects near the way."""
+    rng = np.random.default_rng([seed, 5])
     space = free_space(apartment)
     stops = _stops(apartment, space, rng)
     cells = _tour(space, stops)
