@@ -56,7 +56,8 @@ def limit_depth(depth: NDArray[np.float32], max_depth: float) -> NDArray[np.floa
 
 def decode_color_file(data: bytes, name: str) -> NDArray[np.uint8]:
     """The bytes of a PNG or JPEG file as (H, W, 3) uint8 rgb. Raises FrameDropped ``color_unreadable``."""
-    pixels = _decode(data, cv2.IMREAD_COLOR, "color", name)
+    # A turned color image would no longer lie over its depth image, whatever a camera wrote into the header.
+    pixels = _decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, "color", name)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -33,9 +33,10 @@ def open_source(spec: str, options: SourceOptions | None = None) -> Source:
     path = Path(spec).expanduser()
     if not path.exists():
         raise UserError(f"expected synthetic[:SEED], a folder or a bag file, '{spec}' does not exist")
-    if path.is_file():
-        return _open_file(path, options)
-    return _open_folder(path, options)
+    try:
+        return _open_file(path, options) if path.is_file() else _open_folder(path, options)
+    except OSError as error:
+        raise UserError(f"cannot read the source {path}: {error.strerror or error}") from error
 
 
 def _open_synthetic(seed: str) -> Source:

@@ -6,6 +6,8 @@ their frame is loaded, so that memory does not grow with the recording.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +22,7 @@ from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
 from rgbd_perception.sources.association import pair_nearest
 from rgbd_perception.sources.bag_poses import PoseAt, PoseRecorder
-from rgbd_perception.sources.bag_reader import BagReader, Topic, stamp_of
+from rgbd_perception.sources.bag_reader import BagReader, RawMessage, Topic, stamp_of
 from rgbd_perception.sources.bag_topics import COMPRESSED_IMAGE, choose_camera_topics, is_rectified
 from rgbd_perception.sources.base import RecordedSource
 from rgbd_perception.sources.images_io import decode_color_file, decode_compressed_depth, limit_depth
@@ -94,7 +96,9 @@ class BagSource(RecordedSource):
         kinds = {topic.name: topic.type for topic in self._bag.topics}
         info = [topics.info.name] if topics.info else []
         images = {topics.color.name: self._colors, topics.depth.name: self._depths}
-        for message in self._bag.messages({*images, *info, *poses.topics}):
+        wanted = {*images, *info, *poses.topics}
+        total = sum(topic.count for topic in self._bag.topics if topic.name in wanted)
+        for message in _with_progress(self._bag.messages(wanted), total):
             try:
                 if message.topic in images:
                     images[message.topic].append(_Stamped(stamp_of(message.data), message.log_ns))
@@ -167,6 +171,13 @@ class BagSource(RecordedSource):
 
     def _message(self, topic: Topic, stamped: _Stamped) -> Any:
         return self._bag.decode(self._bag.message(topic.name, stamped.log_ns), topic.type)
+
+
+def _with_progress(messages: Iterator[RawMessage], total: int) -> Iterator[RawMessage]:
+    """A bar on standard error for recordings that take longer than two seconds to read."""
+    from tqdm import tqdm
+
+    yield from tqdm(messages, total=total, desc="reading the bag", unit="message", delay=2, file=sys.stderr)
 
 
 def _decode_color(message: Any, topic: Topic) -> NDArray[np.uint8]:
