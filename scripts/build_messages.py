@@ -102,7 +102,7 @@ def configure(
     """Give ``extension`` its sources, headers and libraries; ``inplace``: it will lie beside the sources."""
     import numpy
 
-    # ROS packages have their headers in include/<package>/<package>, vendored ones (fastcdr) in include/<package>.
+    # ROS packages have headers in include/<package>/<package>, vendored ones (fastcdr) in include/<package>.
     include = prefix / "include"
     headers = [include, *sorted(path for path in include.iterdir() if path.is_dir())]
     extension.sources = messages.sources
