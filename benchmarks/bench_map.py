@@ -39,7 +39,9 @@ def room_depth(rng: np.random.Generator) -> NDArray[np.float32]:
     """Depth of a 6 x 4 x 2.6 m box seen from inside along its length, with noise and holes."""
     u, v = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     x, y = (u - INTRINSICS.cx) / INTRINSICS.fx, (v - INTRINSICS.cy) / INTRINSICS.fy
-    walls = np.stack([np.full(x.shape, 4.5), 2.0 / np.maximum(np.abs(x), 1e-6), 1.3 / np.maximum(np.abs(y), 1e-6)])
+    walls = np.stack(
+        [np.full(x.shape, 4.5), 2.0 / np.maximum(np.abs(x), 1e-6), 1.3 / np.maximum(np.abs(y), 1e-6)]
+    )
     depth = walls.min(axis=0)
     depth += rng.standard_normal(depth.shape) * 0.002 * depth**2
     depth[rng.random(depth.shape) < 0.02] = 0
@@ -62,11 +64,17 @@ def make_frames(count: int, rng: np.random.Generator) -> list[tuple[RgbdFrame, P
     texts = RandomTexts().encode([f"class {index}" for index in range(CLASSES)])
     frames = []
     for _ in range(count):
-        labels = np.repeat(np.repeat(rng.integers(0, CLASSES, (12, 16)), 10, axis=0), 10, axis=1).astype(np.uint16)
+        labels = np.repeat(np.repeat(rng.integers(0, CLASSES, (12, 16)), 10, axis=0), 10, axis=1).astype(
+            np.uint16
+        )
         embedding = texts[labels] + rng.standard_normal((*cells, DIM)).astype(np.float32) * 0.02
         embedding /= np.linalg.norm(embedding, axis=2, keepdims=True)
         prediction = Prediction(
-            labels, np.full(cells, 0.8, np.float32), STRIDE, embedding.astype(np.float16), text_space=TEXT_SPACE
+            labels,
+            np.full(cells, 0.8, np.float32),
+            STRIDE,
+            embedding.astype(np.float16),
+            text_space=TEXT_SPACE,
         )
         color = rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
         frames.append((RgbdFrame(color, room_depth(rng), INTRINSICS), prediction))
@@ -103,7 +111,9 @@ def bench(sizes: Sequence[int], repeats: int) -> list[dict[str, object]]:
             "bytes_per_voxel": round(voxel_map.nbytes / len(voxel_map)),
             "update_known_ms": percentiles([entry[0] for entry in known]),
             "update_new_ms": percentiles([entry[0] for entry in new]),
-            "steps_ms": {step: round(float(np.median([e[1][step] for e in known])), 2) for step in known[0][1]},
+            "steps_ms": {
+                step: round(float(np.median([e[1][step] for e in known])), 2) for step in known[0][1]
+            },
         }
         for texts in (1, 8):
             times = []
@@ -121,7 +131,9 @@ def bench(sizes: Sequence[int], repeats: int) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="voxels")
     parser.add_argument("--repeats", type=int, default=30, help="updates timed for each size")
     parser.add_argument("--json", type=Path, help="write the results here")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rgbd_perception.mapping.ahead import warm_up
     from rgbd_perception.mapping.config import MapConfig
     from rgbd_perception.mapping.objects import MapObject
     from rgbd_perception.mapping.query import Answer, QueryResult, Region
     from rgbd_perception.mapping.scoring import ScoreCalibration
     from rgbd_perception.mapping.voxel_map import IntegrateReport, VoxelArrays, VoxelMap
-    from rgbd_perception.mapping.ahead import warm_up
 
 _HOME = {
     "Answer": "query",

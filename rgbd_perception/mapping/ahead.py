@@ -30,7 +30,9 @@ def warm_up() -> None:
     intrinsics = CameraIntrinsics(30.0, 30.0, 15.5, 11.5, width, height)
     depth = np.full((height, width), 2.0, np.float32)
     voxel_map = VoxelMap(MapConfig(max_voxels=1000, voxel_size=0.2, min_weight=0.0))
-    voxel_map.set_vocabulary(Vocabulary(["thing", "other"], _OneText.text_space), np.eye(2, 8, dtype=np.float32))
+    voxel_map.set_vocabulary(
+        Vocabulary(["thing", "other"], _OneText.text_space), np.eye(2, 8, dtype=np.float32)
+    )
     prediction = Prediction(
         cell_labels=np.zeros(cells, np.uint16),
         cell_confidence=np.full(cells, 0.9, np.float32),

@@ -48,8 +48,8 @@ def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox
     """Fit an upright box to (n, 3) voxel centres, n >= 1.
 
     Its yaw gives the rectangle of least area around the footprint, its faces leave out the outermost 2 % of
-    the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured; a
-    side is never thinner than a voxel.
+    the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured;
+    a side is never thinner than a voxel.
     """
     footprint = np.unique(np.asarray(points[:, :2], np.float64), axis=0)
     footprint = footprint[:: -(-footprint.shape[0] // _MOST_COLUMNS)]
@@ -57,7 +57,9 @@ def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox
     around = np.arange(-_COARSE_DEGREES, _COARSE_DEGREES + _FINE_DEGREES / 2, _FINE_DEGREES)
     yaw = math.radians(_least_area_yaw(footprint, coarse + around, voxel_size))
 
-    axes = np.array([[math.cos(yaw), math.sin(yaw), 0.0], [-math.sin(yaw), math.cos(yaw), 0.0], [0.0, 0.0, 1.0]])
+    axes = np.array(
+        [[math.cos(yaw), math.sin(yaw), 0.0], [-math.sin(yaw), math.cos(yaw), 0.0], [0.0, 0.0, 1.0]]
+    )
     low, high = _trimmed_range(np.asarray(points, np.float64) @ axes.T)
     size = np.maximum(high - low, voxel_size)
     center = axes.T @ ((low + high) / 2)
@@ -90,7 +92,8 @@ def _trimmed_length(values: NDArray[np.float64], skipped: int) -> float:
 
 @kernel
 def _least_area_yaw(footprint: NDArray[np.float64], degrees: NDArray[np.float64], voxel_size: float) -> float:
-    """Angle (of ``degrees``) of the rectangle of least area around the (n, 2) footprint without its outliers."""
+    """Angle (of ``degrees``) of the rectangle of least area around the (n, 2) footprint without its
+    outliers."""
     count = footprint.shape[0]
     skipped = int(_OUTLIERS * count)
     along, across = np.empty(count), np.empty(count)
@@ -112,16 +115,18 @@ def box_overlap(first: OrientedBox, second: OrientedBox) -> float:
     """Intersection over union (0..1) of the volumes of two boxes."""
     import cv2
 
-    rectangles = [
-        (box.center[:2].tolist(), box.size[:2].tolist(), math.degrees(box.yaw)) for box in (first, second)
-    ]
-    _, corners = cv2.rotatedRectangleIntersection(*rectangles)
+    _, corners = cv2.rotatedRectangleIntersection(_footprint(first), _footprint(second))
     area = 0.0 if corners is None else float(cv2.contourArea(cv2.convexHull(corners)))
     low = max(first.center[2] - first.size[2] / 2, second.center[2] - second.size[2] / 2)
     high = min(first.center[2] + first.size[2] / 2, second.center[2] + second.size[2] / 2)
     shared = area * max(0.0, high - low)
     union = float(np.prod(first.size) + np.prod(second.size)) - shared
     return shared / union if union > 0 else 0.0
+
+
+def _footprint(box: OrientedBox) -> tuple[list[float], list[float], float]:
+    """The rectangle in OpenCV's form: centre, size, degrees."""
+    return box.center[:2].tolist(), box.size[:2].tolist(), math.degrees(box.yaw)
 
 
 def box_contains(box: OrientedBox, point: NDArray[np.floating], grown: float = 0.0) -> bool:

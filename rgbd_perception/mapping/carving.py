@@ -2,10 +2,10 @@
 
 Rays on a coarse part of the grid (another part every frame, a bounded number of rays) walk from the camera to
 just before the measured surface. That only proposes voxels: a ray that grazes a floor passes through floor
-voxels on its way. A proposed voxel counts as seen through only if *every* cell that its cube covers in the image has a
-measurement and even the nearest pixel of each lies behind the cube by a margin. A grazed floor voxel covers
-cells that see the floor itself, a thin leg is at least one near pixel, and a hole in the depth image proves
-nothing: all of them stay.
+voxels on its way. A proposed voxel counts as seen through only if *every* cell that its cube covers in the
+image has a measurement and even the nearest pixel of each lies behind the cube by a margin. A grazed floor
+voxel covers cells that see the floor itself, a thin leg is at least one near pixel, and a hole in the depth
+image proves nothing: all of them stay.
 """
 
 from __future__ import annotations

@@ -18,8 +18,9 @@ def connected_components(
 ) -> NDArray[np.int32]:
     """Number the groups of connected voxels: (n,) distinct keys -> (n,) group ids 0, 1, ... by first voxel.
 
-    Two voxels are connected when they differ by at most ``gap`` + 1 along every axis (gap 0: the 26 neighbours)
-    and, with ``vectors`` (n, d) given, when the dot product of their vectors is at least ``least_similarity``.
+    Two voxels are connected when they differ by at most ``gap`` + 1 along every axis (gap 0: the 26
+    neighbours) and, with ``vectors`` (n, d) given, when the dot product of their vectors is at least
+    ``least_similarity``.
     """
     slots = 1 << max(4, int(2 * keys.size + 1).bit_length())
     if vectors is None:

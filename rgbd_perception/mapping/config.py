@@ -38,7 +38,9 @@ class MapConfig:
     pose_jump_patience: int = _option(
         10, "successive dropped poses that agree with each other after which the jump is believed", "", 1
     )
-    min_weight: float = _option(0.3, "voxels observed less than this are left out of answers and objects", "", 0.0)
+    min_weight: float = _option(
+        0.3, "voxels observed less than this are left out of answers and objects", "", 0.0
+    )
     min_object_voxels: int = _option(4, "smaller groups of voxels are no answer and no object", "", 1)
     gap_voxels: int = _option(1, "empty voxels that a group of voxels may bridge (at most 3)", "", 0)
     instance_similarity: float = _option(

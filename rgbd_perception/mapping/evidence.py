@@ -1,7 +1,7 @@
 """Class evidence of the voxels: Bayes' rule on the few classes that were ever seen there.
 
-A cell that says class c with confidence p is an observation with likelihood p if c is true and (1 - p)/(C - 1)
-if any other of the C classes is. Its log evidence for c against the others is therefore
+A cell that says class c with confidence p is an observation with likelihood p if c is true and (1 - p)/(C -
+1) if any other of the C classes is. Its log evidence for c against the others is therefore
 
     gain(p) = log(p (C - 1) / (1 - p)),   p cut to 1/C .. 0.98
 
@@ -81,7 +81,8 @@ def posterior(
 def from_cosines(
     cosines: NDArray[np.float32], scale: float, slots: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-    """(n, C) cosines to the class texts -> (n, K) slots and evidence with the posterior softmax(scale * cosine).
+    """(n, C) cosines to the class texts -> (n, K) slots and evidence with the posterior softmax(scale *
+    cosine).
 
     K = ``slots``; classes without a slot share what is left evenly, as evidence 0.
     """

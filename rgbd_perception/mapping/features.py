@@ -36,8 +36,8 @@ class FeatureStore:
     ) -> None:
         """Blend the (h * w, D) half ``embedding`` of a frame into ``rows`` of its voxels.
 
-        The cells of a voxel are pooled in float32 first, then blended once: one rounding a frame. No row is in
-        two of the runner's ranges, so the result does not depend on the threads.
+        The cells of a voxel are pooled in float32 first, then blended once: one rounding a frame. No row is
+        in two of the runner's ranges, so the result does not depend on the threads.
         """
         limit = limit if limit > 0 else np.inf
         run(
@@ -51,7 +51,8 @@ class FeatureStore:
     def classify(
         self, store: VoxelStore, class_embeddings: NDArray[np.float32], scale: float, evidence: EvidenceStore
     ) -> None:
-        """Fill ``evidence`` from the embeddings: softmax of ``scale`` x cosine to ``class_embeddings`` (C, D)."""
+        """Fill ``evidence`` from the embeddings: softmax of ``scale`` x cosine to ``class_embeddings`` (C,
+        D)."""
         for first in range(0, store.rows_used, BLOCK_ROWS):
             block = slice(first, min(first + BLOCK_ROWS, store.rows_used))
             vectors = np.empty((block.stop - first, self.dim), np.float32)

@@ -44,7 +44,8 @@ def cell_weights(samples: GridSamples, confidence: NDArray[np.float32]) -> NDArr
 def group_by_voxel(
     samples: GridSamples, pose: NDArray[np.float64], confidence: NDArray[np.float32], config: MapConfig
 ) -> VoxelGroups:
-    """Back-project the cells to the map frame and group them by voxel; cells outside min/max depth are left out."""
+    """Back-project the cells to the map frame and group them by voxel; cells outside min/max depth are left
+    out."""
     keys = np.empty(samples.depth.size, np.int64)
     k = samples.intrinsics
     _cell_keys(
@@ -52,19 +53,23 @@ def group_by_voxel(
         config.voxel_size, config.min_depth, config.max_depth, keys,
     )  # fmt: skip
     slots = 1 << int(2 * keys.size + 1).bit_length()
-    unique, starts, members = _group(
-        keys, np.full(slots, NO_KEY, np.int64), np.empty(slots, np.int32)
-    )
+    unique, starts, members = _group(keys, np.full(slots, NO_KEY, np.int64), np.empty(slots, np.int32))
     return VoxelGroups(unique, starts, members, cell_weights(samples, confidence))
 
 
 def fuse_geometry(
-    store: VoxelStore, rows: NDArray[np.int32], groups: VoxelGroups, samples: GridSamples, stamp_ns: int, limit: float
+    store: VoxelStore,
+    rows: NDArray[np.int32],
+    groups: VoxelGroups,
+    samples: GridSamples,
+    stamp_ns: int,
+    limit: float,
 ) -> None:
     """Blend weight and color of the frame into ``rows`` (of ``groups.keys``, -1 is passed over)."""
     _fuse(
-        rows, groups.starts, groups.members, groups.weights, readonly(samples.color.reshape(-1, 3), np.float32),
-        limit if limit > 0 else np.inf, stamp_ns, store.weight, store.color, store.last_seen, store.misses,
+        rows, groups.starts, groups.members, groups.weights, readonly(samples.color.reshape(-1, 3),
+        np.float32), limit if limit > 0 else np.inf, stamp_ns, store.weight, store.color, store.last_seen,
+        store.misses,
     )  # fmt: skip
 
 

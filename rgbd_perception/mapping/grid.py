@@ -1,4 +1,5 @@
-"""From the pixels of a frame to the cells of a prediction's grid: depth, color, viewing angle of each cell."""
+"""From the pixels of a frame to the cells of a prediction's grid: depth, color, viewing angle of each
+cell."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def sample_grid(frame: RgbdFrame, stride: int, run: Runner = run_in_turn) -> Gri
 
 @kernel
 def _sort(values: NDArray[np.float32]) -> None:
-    """Sort in place. Insertion sort for the 16 pixels of a usual cell, where numba's own sort costs 5 x more."""
+    """Sort in place. Insertion sort for the 16 pixels of a usual cell, where numba's own sort costs 5 x
+    more."""
     if values.size > 64:
         values.sort()
         return

@@ -81,7 +81,10 @@ def _put_all(slot_keys: NDArray[np.int64], slot_rows: NDArray[np.int32], row_key
 
 @kernel
 def _find_all(
-    slot_keys: NDArray[np.int64], slot_rows: NDArray[np.int32], keys: NDArray[np.int64], rows: NDArray[np.int32]
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    rows: NDArray[np.int32],
 ) -> None:
     for i in range(keys.size):
         rows[i] = find_row(slot_keys, slot_rows, keys[i])

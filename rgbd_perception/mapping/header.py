@@ -14,8 +14,8 @@ from rgbd_perception.vocabulary import Vocabulary
 class MapHeader:
     """voxel_size in metres; map_from_source (4, 4): world of the source to the z-up map frame ``frame_id``.
 
-    class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim is
-    0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary.
+    class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim
+    is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary.
     """
 
     voxel_size: float

@@ -29,7 +29,7 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         except RuntimeError:  # "cannot cache function: no locator available"
             # A folder per user: another user's folder could neither be written nor trusted.
             folder = Path(tempfile.gettempdir()) / f"rgbd_perception_numba_{os.getuid()}"
-            numba.config.CACHE_DIR = str(folder)
+            setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (its names are made at run time)
             return numba.njit(cache=True, nogil=True, **options)(function)
 
     return decorate if function is None else decorate(function)
@@ -51,8 +51,7 @@ def half_bits(array: NDArray[np.float16]) -> NDArray[np.uint16]:
     return array.view(np.uint16)
 
 
-@intrinsic
-def half_to_float(typing_context: Any, bits: Any) -> Any:
+def _half_to_float(typing_context: Any, bits: Any) -> Any:
     """uint16 bit pattern of a half -> float32, one hardware instruction when vectorised."""
     if bits != types.uint16:
         return None
@@ -63,8 +62,7 @@ def half_to_float(typing_context: Any, bits: Any) -> Any:
     return types.float32(types.uint16), generate
 
 
-@intrinsic
-def float_to_half(typing_context: Any, value: Any) -> Any:
+def _float_to_half(typing_context: Any, value: Any) -> Any:
     """float32 -> uint16 bit pattern of the nearest half."""
     if value != types.float32:
         return None
@@ -73,6 +71,10 @@ def float_to_half(typing_context: Any, value: Any) -> Any:
         return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
 
     return types.uint16(types.float32), generate
+
+
+half_to_float: Any = intrinsic(_half_to_float)
+float_to_half: Any = intrinsic(_float_to_half)
 
 
 @kernel
@@ -93,7 +95,8 @@ def widen(bits: NDArray[np.uint16], values: NDArray[np.float32]) -> None:
 
 @kernel
 def largest_magnitude(bits: NDArray[np.uint16]) -> int:
-    """Largest bit pattern without sign of ``bits`` (n, d): 0x7C00 or more means that an inf or NaN is there."""
+    """Largest bit pattern without sign of ``bits`` (n, d): 0x7C00 or more means that an inf or NaN is
+    there."""
     largest = np.uint16(0)
     for i in range(bits.shape[0]):
         for j in range(bits.shape[1]):

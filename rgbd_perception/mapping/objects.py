@@ -18,7 +18,8 @@ from rgbd_perception.mapping.snapshot import BLOCK_ROWS, Columns, Snapshot
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 _SKETCH_DIM = 64
-"""Embeddings are compared through a random projection (Johnson and Lindenstrauss 1984) to this many numbers."""
+"""Embeddings are compared through a random projection (Johnson and Lindenstrauss 1984) to this many
+numbers."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class MapObject:
 
 
 def find_objects(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> list[MapObject]:
-    """Instances of all classes but ``config.stuff_classes``, in the order of the vocabulary, largest first."""
+    """Instances of all classes but ``config.stuff_classes``, in the order of the vocabulary, largest
+    first."""
     if header.vocabulary is None or snapshot.column("class_slot") is None or snapshot.voxels == 0:
         return []
     things = _thing_voxels(snapshot, header, config)

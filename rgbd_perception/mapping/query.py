@@ -111,15 +111,17 @@ def answer_texts(
         raise UserError(f"top_k must be at least 1, got {top_k}")
     if len(header.text_space) and encoder.text_space != header.text_space:
         raise UserError(
-            f"the map was made in text space '{header.text_space}', the text encoder is '{encoder.text_space}': "
-            "query with the encoder of the map"
+            f"the map was made in text space '{header.text_space}', "
+            f"the text encoder is '{encoder.text_space}': query with the encoder of the map"
         )
     if snapshot.voxels == 0:
         return [QueryResult(text, "nothing found: the map is empty", ()) for text in texts]
     calibration = calibration or calibration_for(encoder.text_space)
     least = calibration.threshold if threshold is None else threshold
     query = _encode(header, texts, negatives, encoder, calibration)
-    candidates, best = _scan(snapshot, header, config, query, calibration, least * calibration.extent, region, run)
+    candidates, best = _scan(
+        snapshot, header, config, query, calibration, least * calibration.extent, region, run
+    )
     results = []
     for index, text in enumerate(texts):
         groups = _ranked_groups(candidates, index, config, least, least * calibration.extent)[:top_k]
@@ -239,7 +241,9 @@ def _robust_best(scores: NDArray[np.float32], least_voxels: int) -> float:
 def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, header: MapHeader) -> Answer:
     box = oriented_box(centers(candidates.key[part], header.voxel_size), header.voxel_size)
     known = candidates.label[part][candidates.label[part] != UNKNOWN_LABEL]
-    label = header.vocabulary.names[int(np.bincount(known).argmax())] if known.size and header.vocabulary else ""
+    label = (
+        header.vocabulary.names[int(np.bincount(known).argmax())] if known.size and header.vocabulary else ""
+    )
     return Answer(
         score=round(score, 4),
         position=box.position,
@@ -259,6 +263,6 @@ def _why_nothing(best: float, threshold: float, region: Region | None, config: M
     if best < threshold:
         return f"nothing found{where}: best score {best:.2f} is below the threshold {threshold:.2f}"
     return (
-        f"nothing found{where}: best score {best:.2f}, but no group of {config.min_object_voxels} voxels reaches "
-        f"the threshold {threshold:.2f}"
+        f"nothing found{where}: best score {best:.2f}, "
+        f"but no group of {config.min_object_voxels} voxels reaches the threshold {threshold:.2f}"
     )

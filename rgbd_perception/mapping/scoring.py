@@ -60,7 +60,8 @@ def calibration_for(text_space: str) -> ScoreCalibration:
 class QueryVectors:
     """What the scoring of one query needs, all rows unit float32.
 
-    texts (T, D), negatives (N, D), classes (C, D); related (T, C) bool: classes that do not compete with a text.
+    texts (T, D), negatives (N, D), classes (C, D); related (T, C) bool: classes that do not compete with a
+    text.
     """
 
     texts: NDArray[np.float32]
@@ -75,7 +76,8 @@ def query_vectors(
     classes: NDArray[np.float32],
     calibration: ScoreCalibration,
 ) -> QueryVectors:
-    """Normalise the embeddings of texts (T, D), negatives (N, D), classes (C, D) and find the related classes."""
+    """Normalise the embeddings of texts (T, D), negatives (N, D), classes (C, D) and find the related
+    classes."""
     texts, negatives, classes = (_unit(vectors) for vectors in (texts, negatives, classes))
     likeness = texts @ classes.T
     best = likeness.max(axis=1, keepdims=True) if classes.shape[0] else likeness
@@ -83,7 +85,10 @@ def query_vectors(
 
 
 def score_vectors(
-    vectors: NDArray[np.float16], query: QueryVectors, calibration: ScoreCalibration, run: Runner = run_in_turn
+    vectors: NDArray[np.float16],
+    query: QueryVectors,
+    calibration: ScoreCalibration,
+    run: Runner = run_in_turn,
 ) -> NDArray[np.float32]:
     """(n, D) float16 vectors of any length -> (n, T) scores in 0..1; a zero vector scores 0."""
     scores = np.empty((vectors.shape[0], query.texts.shape[0]), np.float32)
@@ -105,7 +110,9 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @kernel(fastmath=True)
-def _dots(row: NDArray[np.float32], others: NDArray[np.float32], factor: float, out: NDArray[np.float32]) -> None:
+def _dots(
+    row: NDArray[np.float32], others: NDArray[np.float32], factor: float, out: NDArray[np.float32]
+) -> None:
     for i in range(others.shape[0]):
         total = np.float32(0)
         for j in range(row.size):

@@ -28,8 +28,8 @@ Columns = dict[str, NDArray[Any]]
 class Snapshot:
     """The rows of a store as they were when the snapshot was taken.
 
-    To be made while holding ``lock``, and closed without. The columns that the store has at that time are held
-    too, so one that is replaced later stays readable.
+    To be made while holding ``lock``, and closed without. The columns that the store has at that time are
+    held too, so one that is replaced later stays readable.
     """
 
     def __init__(self, store: VoxelStore, lock: threading.Lock) -> None:
@@ -39,7 +39,7 @@ class Snapshot:
         self.voxels = len(store)
         self._columns = dict(store.columns)
         self._is_kept = np.zeros(self.rows, bool)
-        self._kept: list[tuple[NDArray[np.int64], Columns]] = []
+        self._kept: list[tuple[NDArray[np.int32], Columns]] = []
         store.attach(self)
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 """Map files (``.rgbdmap``): one safetensors container, written in one step, checked on reading.
 
-Layout: the safetensors format (8 bytes little endian header length, JSON header, tensors one after the other).
-One tensor per column of the map, voxels in order of their rows, and the class embeddings. ``__metadata__`` has
-one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model, text space, vocabulary,
-counts and the CRC-32 of the bytes of every tensor.
+Layout: the safetensors format (8 bytes little endian header length, JSON header, tensors one after the
+other). One tensor per column of the map, voxels in order of their rows, and the class embeddings.
+``__metadata__`` has one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model,
+text space, vocabulary, counts and the CRC-32 of the bytes of every tensor.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class _Tensor:
 def write_map(path: Path, snapshot: Snapshot, header: MapHeader) -> int:
     """Write a snapshot to ``path``; return the bytes written.
 
-    The file is written beside ``path``, synced, renamed over it and the folder synced: after a crash or a full
-    disk the old file is whole. Raises UserError where it cannot be written; nothing is left behind then.
+    The file is written beside ``path``, synced, renamed over it and the folder synced: after a crash or a
+    full disk the old file is whole. Raises UserError where it cannot be written; nothing is left behind then.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _remove_stale(path)
@@ -78,7 +78,8 @@ def write_map(path: Path, snapshot: Snapshot, header: MapHeader) -> int:
         _sync_folder(path.parent)
     except OSError as error:
         raise UserError(
-            f"the map could not be written to {path}: {error.strerror or error}; a file that was there is unchanged"
+            f"the map could not be written to {path}: {error.strerror or error}; "
+            "a file that was there is unchanged"
         ) from error
     return size
 
@@ -93,16 +94,21 @@ def read_map(path: Path) -> tuple[MapHeader, Columns]:
         version = metadata["format_version"]
         if version != FORMAT_VERSION:
             raise UserError(
-                f"{path} has map format version {version}, this program reads {FORMAT_VERSION}: make the map again"
+                f"{path} has map format version {version}, this program reads {FORMAT_VERSION}: "
+                "make the map again"
             )
         for name, checksum in metadata["crc32"].items():
             if _crc32(tensors[name]) != checksum:
-                raise UserError(f"{path} is damaged: the checksum of '{name}' does not match; use another copy")
+                raise UserError(
+                    f"{path} is damaged: the checksum of '{name}' does not match; use another copy"
+                )
         embeddings = tensors.pop(_CLASS_EMBEDDINGS, None)
         _check_columns(tensors, metadata, path)
         return _header_from(metadata, embeddings), tensors
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no valid map file ({type(error).__name__}: {error}); use another copy") from error
+        raise UserError(
+            f"{path} is no valid map file ({type(error).__name__}: {error}); use another copy"
+        ) from error
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -207,7 +213,9 @@ def _read_container(path: Path, with_tensors: bool = True) -> tuple[dict[str, An
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise UserError(f"there is no map file {path}: make one with `rgbd-perception map SOURCE --out {path.name}`")
+        raise UserError(
+            f"there is no map file {path}: make one with `rgbd-perception map SOURCE --out {path.name}`"
+        )
     try:
         with safe_open(path, framework="numpy") as container:
             text = (container.metadata() or {}).get(_METADATA_KEY)

@@ -1,8 +1,8 @@
 """The rows of a map: which voxel lives in which row, and the columns that describe it.
 
 Columns are reserved for ``max_voxels`` rows at once and filled from the front. The system commits memory only
-for pages that were written, so an empty map is small, growing never copies, and the cost of an update does not
-depend on how much is there. A row keeps its number as long as its voxel lives; a free row is all zero.
+for pages that were written, so an empty map is small, growing never copies, and the cost of an update does
+not depend on how much is there. A row keeps its number as long as its voxel lives; a free row is all zero.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def _insert(
     used: int,
     rows: NDArray[np.int32],
 ) -> tuple[int, int]:
-    """Enter ``keys``; freed rows are taken from the end of ``free`` first. Return (rows used, free rows left)."""
+    """Enter ``keys``; freed rows are taken from the end of ``free`` first. Return (rows used, free rows
+    left)."""
     left = free.size
     for i in range(keys.size):
         candidate = free[left - 1] if left > 0 else used

@@ -6,6 +6,7 @@ threads at once, and a map is read and written by several.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,8 +29,7 @@ class Threads:
     def __call__(self, work: Callable[[int, int], None], count: int) -> None:
         bounds = [count * part // self._parts for part in range(self._parts + 1)]
         pending = [
-            self._pool.submit(work, first, last)
-            for first, last in zip(bounds[1:-1], bounds[2:], strict=True)
+            self._pool.submit(work, first, last) for first, last in itertools.pairwise(bounds)
         ]
         work(bounds[0], bounds[1])
         for future in pending:

@@ -20,8 +20,8 @@ from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
 from rgbd_perception.mapping.features import FeatureStore
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
-from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.mapping.header import MapHeader
+from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.objects import MapObject, find_objects
 from rgbd_perception.mapping.pose_gate import PoseGate
@@ -80,6 +80,9 @@ class VoxelMap:
         self._writer = threading.RLock()
         self._lock = threading.Lock()
         self._threads = Threads(self.config.threads)
+        self._features: FeatureStore | None = None
+        self._evidence: EvidenceStore | None = None
+        self._evidence_was_reset = False
         self._start_empty()
 
     def __len__(self) -> int:
@@ -97,23 +100,32 @@ class VoxelMap:
         """Bytes of memory in use for the voxels: columns, hash and free list."""
         return self._store.nbytes
 
-    def set_vocabulary(self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None) -> str:
-        """Give the labels of predictions a meaning. ``class_embeddings`` (C, D): unit text embeddings of the names.
+    def set_vocabulary(
+        self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None
+    ) -> str:
+        """Give the labels of predictions a meaning. ``class_embeddings`` (C, D): unit text embeddings of the
+        names.
 
         Returns what became of the class evidence in the map: "unchanged", "recomputed" (from the embeddings
-        of the voxels) or "reset". Raises UserError where the embeddings do not fit the names or the map.
+        of the voxels) or "reset". Evidence that was reset for want of embeddings is recomputed when the same
+        vocabulary comes with them. Raises UserError where the embeddings do not fit the names.
         """
         embeddings = _checked_class_embeddings(vocabulary, class_embeddings)
         with self._writer, self._lock:
-            if self.vocabulary is not None and self.vocabulary.id == vocabulary.id:
+            same = self.vocabulary is not None and self.vocabulary.id == vocabulary.id
+            if same and (embeddings is None or not self._evidence_was_reset):
                 self.class_embeddings = self.class_embeddings if embeddings is None else embeddings
                 return "unchanged"
             self.vocabulary, self.class_embeddings = vocabulary, embeddings
             self._evidence = EvidenceStore(self._store, len(vocabulary), self.config.evidence_slots)
             features = self._features
             if features is None or embeddings is None or features.text_space != vocabulary.text_space:
+                self._evidence_was_reset = len(self) > 0
                 return "reset"
-            features.classify(self._store, embeddings, calibration_for(features.text_space).scale, self._evidence)
+            self._evidence_was_reset = False
+            features.classify(
+                self._store, embeddings, calibration_for(features.text_space).scale, self._evidence
+            )
             return "recomputed"
 
     def integrate(self, frame: RgbdFrame, prediction: Prediction) -> IntegrateReport:
@@ -177,7 +189,8 @@ class VoxelMap:
             )  # fmt: skip
 
     def objects(self) -> list[MapObject]:
-        """Instances in the map, without the stuff classes of the configuration; largest first within a class."""
+        """Instances in the map, without the stuff classes of the configuration; largest first within a
+        class."""
         with self._view() as (snapshot, header):
             return find_objects(snapshot, header, self.config)
 
@@ -231,30 +244,37 @@ class VoxelMap:
 
     def _start_empty(self) -> None:
         self._store = VoxelStore(self.config.max_voxels)
-        self._features: FeatureStore | None = None
-        self._evidence: EvidenceStore | None = None
+        self._features = None
+        self._evidence = None
         if self.vocabulary is not None:
             self._evidence = EvidenceStore(self._store, len(self.vocabulary), self.config.evidence_slots)
+        self._evidence_was_reset = False
         self._gate = PoseGate(self.config)
         self._frames = 0
 
     def _checked_embedding(self, frame: RgbdFrame, prediction: Prediction) -> NDArray[np.uint16] | None:
-        """Check the prediction against frame and map; return its embeddings (h * w, D) as half bits, if any."""
+        """Check the prediction against frame and map; return its embeddings (h * w, D) as half bits, if
+        any."""
         grid = frame.intrinsics.strided(prediction.stride)
         if prediction.cell_labels.shape != (grid.height, grid.width):
             raise FrameDropped(
                 "prediction_mismatch",
-                f"grid {prediction.cell_labels.shape} of stride {prediction.stride} does not cover {frame.shape}",
+                f"grid {prediction.cell_labels.shape} of stride {prediction.stride} "
+                f"does not cover {frame.shape}",
             )
         if not np.isfinite(prediction.cell_confidence).all():
             raise FrameDropped("prediction_not_finite", "the confidence has NaN or inf in it")
         ours = self.vocabulary
         if ours is not None and prediction.vocabulary_id and prediction.vocabulary_id != ours.id:
-            raise FrameDropped("vocabulary_mismatch", f"labels of {prediction.vocabulary_id}, the map's are {ours.id}")
+            raise FrameDropped(
+                "vocabulary_mismatch", f"labels of {prediction.vocabulary_id}, the map's are {ours.id}"
+            )
         if ours is not None:
             known = prediction.cell_labels[prediction.cell_labels != UNKNOWN_LABEL]
             if known.size and known.max() >= len(ours):
-                raise FrameDropped("vocabulary_mismatch", f"label {known.max()}, the map knows {len(ours)} classes")
+                raise FrameDropped(
+                    "vocabulary_mismatch", f"label {known.max()}, the map knows {len(ours)} classes"
+                )
         if prediction.embedding is None:
             return None
         dim = prediction.embedding.shape[2]
@@ -262,7 +282,8 @@ class VoxelMap:
         if features is not None and (features.text_space, features.dim) != (prediction.text_space, dim):
             raise FrameDropped(
                 "text_space_mismatch",
-                f"embeddings of '{prediction.text_space}' ({dim}), the map's are '{features.text_space}' ({features.dim})",
+                f"embeddings are of '{prediction.text_space}' ({dim}), "
+                f"the map's of '{features.text_space}' ({features.dim})",
             )
         bits, finite = to_half(prediction.embedding.reshape(-1, dim))
         if not finite:
@@ -350,5 +371,7 @@ def _checked_class_embeddings(
     if embeddings is None:
         return None
     if embeddings.ndim != 2 or embeddings.shape[0] != len(vocabulary) or not np.isfinite(embeddings).all():
-        raise UserError(f"expected {len(vocabulary)} finite class embeddings, got an array of {embeddings.shape}")
+        raise UserError(
+            f"expected {len(vocabulary)} finite class embeddings, got an array of {embeddings.shape}"
+        )
     return np.array(embeddings, np.float32)
