@@ -54,6 +54,9 @@ class PerceptionNode(LifecycleNode):
     Raises UserError for parameters that cannot be used.
     """
 
+    _is_built = False
+    """A context that shuts down destroys half-made nodes too, such as those whose parameters were refused."""
+
     def __init__(
         self,
         node_name: str = "perception",
@@ -95,6 +98,7 @@ class PerceptionNode(LifecycleNode):
             extra=self._details,
             period_s=self.parameters.diagnostics_period,
         )
+        self._is_built = True
         if self.parameters.autostart:
             self.trigger_configure()
             self.trigger_activate()
@@ -135,9 +139,10 @@ class PerceptionNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """End the threads, then the node. Every frame that came in has then been counted as something."""
-        self._stop_receiving()
-        self._tear_down()
-        self._background.close()
+        if self._is_built:
+            self._stop_receiving()
+            self._tear_down()
+            self._background.close()
         super().destroy_node()
 
     def _tear_down(self) -> None:
@@ -306,6 +311,7 @@ class PerceptionNode(LifecycleNode):
         predictor = self._predictor
         details: dict[str, object] = {"model": self.parameters.model, "backend": self.parameters.backend}
         if predictor is not None:
+            details |= {"backend": predictor.backend, "model_id": predictor.model_id}
             details["vocabulary_id"] = predictor.vocabulary.id
         unused = self._pairer.unused_depth
         return details | {f"unused_depth/{reason}": count for reason, count in sorted(unused.items())}

@@ -16,7 +16,7 @@ class PerceptionParameters:
     model: str = parameter("rgbd_mini", "network: a name of `rgbd-perception models list` or a weights file")
     backend: str = parameter("auto", "what runs the network: auto, torch, or another installed backend")
     labels: tuple[str, ...] = parameter((), "class names for the masks; empty: those of the model")
-    threads: int = parameter(0, "CPU threads of the network; 0: as many as it likes", minimum=0)
+    network_threads: int = parameter(0, "CPU threads of the network; 0: as many as it likes", minimum=0)
     slop: float = parameter(
         0.02, "largest distance in time of color and depth", unit="s", minimum=0.0, maximum=1.0
     )

@@ -13,11 +13,12 @@ from rgbd_perception.vocabulary import Vocabulary
 class FramePredictor(Protocol):
     """What the node needs of ``inference.Predictor``."""
 
-    @property
-    def model_id(self) -> str: ...
+    model_id: str
+    vocabulary: Vocabulary
 
     @property
-    def vocabulary(self) -> Vocabulary: ...
+    def backend(self) -> str:
+        """Name of what runs the network."""
 
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
         """Labels of the grid, and of every pixel where ``masks``."""
@@ -39,6 +40,6 @@ def load_predictor(parameters: PerceptionParameters, labels: Sequence[str] | Non
 
     from rgbd_perception.inference import Predictor
 
-    if parameters.threads:
-        torch.set_num_threads(parameters.threads)
+    if parameters.network_threads:
+        torch.set_num_threads(parameters.network_threads)
     return Predictor(parameters.model, backend=parameters.backend, labels=labels)

@@ -70,6 +70,9 @@ class ReplayNode(Node):
     Raises UserError where the source cannot be opened.
     """
 
+    _is_built = False
+    """A context that shuts down destroys half-made nodes too, such as those whose source was refused."""
+
     def __init__(self, node_name: str = "replay", *, source: Source | None = None, **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
         self.parameters = declare(self, ReplayParameters)
@@ -87,13 +90,15 @@ class ReplayNode(Node):
         self._finished_publisher.publish(Bool(data=False))
         self._prefetch = Prefetch(self._frames, self.parameters.prefetch)
         self._thread = threading.Thread(target=self._play, name="replay", daemon=True)
+        self._is_built = True
         self._thread.start()
 
     def destroy_node(self) -> None:
         """Stop playing, end the threads, then the node."""
-        self._stopped.set()
-        self._prefetch.close()
-        self._thread.join(10.0)
+        if self._is_built:
+            self._stopped.set()
+            self._prefetch.close()
+            self._thread.join(10.0)
         super().destroy_node()
 
     def _create_publishers(self) -> None:

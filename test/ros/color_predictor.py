@@ -24,6 +24,7 @@ class ColorPredictor:
     """Grid of stride 4; the embedding is the mean color as a unit vector."""
 
     model_id = "strongest-channel"
+    backend = "numpy"
 
     def __init__(self, names: Sequence[str] = ("red", "green", "blue")) -> None:
         self.vocabulary = Vocabulary(names, "rgb")

@@ -181,7 +181,7 @@ def test_a_distorting_lens_is_rectified(camera: Camera) -> None:
     wait_for(lambda: camera.received["frame"], 5, "the frame")
     frame, _ = unpack_frame(camera.received["frame"][0])
     assert set(np.unique(frame.depth.round(3))) <= {np.float32(0), np.float32(1.5)}
-    camera.send()  # an undistorted camera again
+    assert new_counts(camera, 1, camera.send) == (1, {})  # an undistorted camera again
 
 
 def test_a_clock_that_starts_again(camera: Camera) -> None:
