@@ -29,7 +29,7 @@ def open_source(spec: str, options: SourceOptions | None = None) -> Source:
     options = options or SourceOptions()
     name, _, seed = spec.partition(":")
     if name == _SYNTHETIC:
-        return _open_synthetic(seed)
+        return _open_synthetic(seed, options)
     path = Path(spec).expanduser()
     if not path.exists():
         raise UserError(f"expected synthetic[:SEED], a folder or a bag file, '{spec}' does not exist")
@@ -39,12 +39,12 @@ def open_source(spec: str, options: SourceOptions | None = None) -> Source:
         raise UserError(f"cannot read the source {path}: {error.strerror or error}") from error
 
 
-def _open_synthetic(seed: str) -> Source:
+def _open_synthetic(seed: str, options: SourceOptions) -> Source:
     if seed and not seed.isdecimal():
         raise UserError(f"expected synthetic or synthetic:SEED with a whole number, got 'synthetic:{seed}'")
     from rgbd_perception.sources.synthetic import SyntheticSource
 
-    return SyntheticSource(int(seed or 0))
+    return SyntheticSource(int(seed or 0), options=options)
 
 
 def _open_file(path: Path, options: SourceOptions) -> Source:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rgbd_perception.errors import UserError
@@ -94,6 +95,13 @@ def test_a_file_that_is_no_bag(tmp_path: Path) -> None:
 def test_a_seed_is_a_number() -> None:
     with pytest.raises(UserError, match="whole number"):
         open_source("synthetic:one")
+
+
+def test_a_generated_room_takes_the_options() -> None:
+    source = open_source("synthetic:3", SourceOptions(rate=20))
+    assert (source.name, source.frame_rate) == ("synthetic:3", 20)
+    assert len(source) > 100
+    np.testing.assert_array_equal(source.map_from_source, np.eye(4))
 
 
 def test_the_command_line_does_not_pay_for_image_libraries() -> None:
