@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.backends import create_backend
-from rgbd_perception.inference.postprocess import classify, embedding_output, upsample_and_classify
+from rgbd_perception.inference.masks import upsample_masks
+from rgbd_perception.inference.postprocess import classify, compare_with_classes
 from rgbd_perception.inference.preprocess import (
     clean_depth,
     downscale_factor,
@@ -88,13 +89,13 @@ class Predictor:
         if output.embedding is None:
             raise RuntimeError(f"{self.model_id} has no embeddings")
         embedding = output.embedding[:, :, :height, :width]
-        grid = embedding_output(embedding, self._class_matrix.to(embedding.device), self._temperature)
-        cell_labels, cell_confidence = classify(grid.logits)
+        grid = compare_with_classes(embedding, self._class_matrix.to(embedding.device), self._temperature)
+        cell_labels, cell_confidence = classify(grid.log_probability)
         clock.lap("postprocess")
         labels: NDArray[np.uint16] | None = None
         confidence: NDArray[np.float32] | None = None
         if masks:
-            labels, confidence = upsample_and_classify(grid.logits, stride, frame.shape)
+            labels, confidence = upsample_masks(grid.log_probability, stride, frame.shape)
             clock.lap("masks")
         return Prediction(
             cell_labels=cell_labels,
