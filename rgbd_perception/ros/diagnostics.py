@@ -1,7 +1,7 @@
 """``/diagnostics`` of a node: its state, its frame ledger, its rates and latencies, once a second.
 
-Keys of a status: ``frames_in, frames_processed, drops/<reason>, latency_ms/<step>/p50|p95, fps, fps_overall`` and
-what the node adds (``backend``, ``model`` ...).
+Keys of a status: ``frames_in, frames_processed, drops/<reason>, latency_ms/<step>/p50|p95, fps, fps_overall``
+and what the node adds (``backend``, ``model`` ...).
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
 def counts_of(status: DiagnosticStatus) -> LedgerCounts:
     """The ledger of a received status."""
     values = values_of(status)
-    drops = {key.removeprefix("drops/"): int(value) for key, value in values.items() if key.startswith("drops/")}
+    drops = {
+        key.removeprefix("drops/"): int(value) for key, value in values.items() if key.startswith("drops/")
+    }
     return LedgerCounts(int(values.get("frames_in", 0)), int(values.get("frames_processed", 0)), drops)
 
 

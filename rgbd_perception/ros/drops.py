@@ -15,7 +15,7 @@ EXPECTED = frozenset({"superseded", "no_subscriber", "rate_limited", "shutdown"}
 class DropReporter:
     """Callable ``(reason, detail)``: counts the drop in ``ledger`` and logs the first of each kind.
 
-    A reason is logged again after ``repeat_s`` seconds when it still happens, with how often it did meanwhile.
+    A reason is logged again after ``repeat_s`` seconds when it still happens, with how often it did since.
     ``internal_error`` counts as one kind for each exception text. Thread-safe.
     """
 
@@ -52,4 +52,6 @@ class DropReporter:
             self._logged[kind] = now
             count = self._since.pop(kind)
         repeated = f" ({count} times since the last line)" if count > 1 else ""
-        return f"frame dropped: {reason}{repeated}: {detail}" if detail else f"frame dropped: {reason}{repeated}"
+        return (
+            f"frame dropped: {reason}{repeated}: {detail}" if detail else f"frame dropped: {reason}{repeated}"
+        )

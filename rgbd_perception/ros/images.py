@@ -1,4 +1,4 @@
-"""``sensor_msgs/Image`` to numpy and back, without cv_bridge (which fails with NumPy 2 and is not on PyPI)."""
+"""``sensor_msgs/Image`` to numpy and back, without cv_bridge (fails with NumPy 2, is not on PyPI)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def numpy_to_image(pixels: NDArray[Any], encoding: str, stamp_ns: int = 0, frame
 def labels_to_image(
     labels: NDArray[np.uint16], vocabulary: Vocabulary, stamp_ns: int = 0, frame_id: str = ""
 ) -> Image:
-    """Class ids: mono8 with 255 for unknown where the vocabulary fits (255 classes), else mono16 with 65535."""
+    """Class ids: mono8 with 255 for unknown up to 255 classes, else mono16 with 65535."""
     if len(vocabulary) > 255:
         return numpy_to_image(labels, "mono16", stamp_ns, frame_id)
     # 65535 & 255 is 255: the unknown label of 16 bits becomes that of 8 bits.
@@ -108,5 +108,7 @@ def _color_by_cv_bridge(message: Image) -> NDArray[np.uint8]:
     try:
         pixels = CvBridge().imgmsg_to_cv2(message, "rgb8")
     except Exception as error:
-        raise FrameDropped("encoding_unsupported", f"cv_bridge refused '{message.encoding}': {error}") from error
+        raise FrameDropped(
+            "encoding_unsupported", f"cv_bridge refused '{message.encoding}': {error}"
+        ) from error
     return np.ascontiguousarray(pixels, dtype=np.uint8)

@@ -13,12 +13,12 @@ Depth = TypeVar("Depth")
 Info = TypeVar("Info")
 
 CLOCK_RESET_NS = 1_000_000_000
-"""Stamps that go back by more than this are a clock set back (a bag that starts again), not a frame out of order."""
+"""Stamps that go back further are a clock set back (a bag that starts again), not frames out of order."""
 
 
 @dataclass(frozen=True)
 class Pair(Generic[Color, Depth, Info]):
-    """Color with the depth and the camera info that belong to it. ``arrival`` is time.monotonic() of color."""
+    """Color with the depth and camera info that belong to it. ``arrival`` is time.monotonic() of color."""
 
     stamp_ns: int
     color: Color
@@ -116,7 +116,7 @@ class Pairer(Generic[Color, Depth, Info]):
 
     def clear(self) -> None:
         """Drop everything that waits (``shutdown``) and forget all stamps."""
-        for waiting in self._colors:
+        for _ in self._colors:
             self._drop("shutdown", "the node was deactivated while the frame waited")
         self._colors = []
         self._depths = {}
@@ -126,7 +126,7 @@ class Pairer(Generic[Color, Depth, Info]):
     def _match(
         self, must_decide: Callable[[_Waiting[Color]], bool] = lambda waiting: False
     ) -> list[Pair[Color, Depth, Info]]:
-        """Pair what can be paired, the newest color first; drop what never can be. Pairs in the order of time."""
+        """Pair what can be paired, the newest color first; drop what never can be. Returns oldest first."""
         pairs = []
         for waiting in reversed(list(self._colors)):
             nearest = self._nearest_depth(waiting.stamp_ns)

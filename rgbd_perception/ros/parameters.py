@@ -6,7 +6,8 @@
 
     config = declare(node, CameraParameters)
 
-The parameter tables of the documentation and the files in ``config/`` come from :func:`describe` of the same class.
+The parameter tables of the documentation and the files in ``config/`` come from :func:`describe` of the same
+class.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def parameter(
 def declare(node: Node, config_class: type[Config]) -> Config:
     """Declare every field of ``config_class`` on ``node`` and return the values it was started with.
 
-    Parameters are read-only after the start. Raises UserError naming the parameter, what it takes and what it got.
+    Parameters are read-only after the start. Raises UserError with name, what is expected, what came.
     """
     from rcl_interfaces.msg import ParameterDescriptor
 
@@ -105,7 +106,7 @@ def describe(config_class: type) -> list[ParameterDescription]:
 
 
 def convert(row: ParameterDescription, value: Any, metadata: Any) -> Any:
-    """Return ``value`` in the type of ``row``; raises UserError where that is not possible or out of limits."""
+    """Return ``value`` in the type of ``row``; raises UserError where it has another or is out of limits."""
     converted = _CONVERTERS[row.type](value)
     if converted is None or not _within(converted, metadata):
         limits = f" ({row.limits})" if row.limits else ""

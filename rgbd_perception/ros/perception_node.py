@@ -47,8 +47,8 @@ class PerceptionNode(LifecycleNode):
     """See the module. Ledger, timer and rate are public for tests and for the container.
 
     predictor_factory  makes the network from the parameters
-    frame_sink         called in the worker thread with every frame and its prediction, by reference: a node in
-                       the same process then needs no ``~/frame``. May raise FrameDropped
+    frame_sink         called in the worker thread with every frame and its prediction, by reference: a node
+                       in the same process then needs no ``~/frame``. May raise FrameDropped
     kwargs             of rclpy's node (``parameter_overrides``, ``context`` ...)
 
     Raises UserError for parameters that cannot be used.
@@ -71,7 +71,7 @@ class PerceptionNode(LifecycleNode):
         self.ledger = FrameLedger()
         self.timer = StepTimer()
         self.rate = diagnostics.FrameRate()
-        self._drop = DropReporter(self.ledger, self.get_logger().warning)
+        self._drop = DropReporter(self.ledger, self._warn)
         self._factory = predictor_factory
         self._predictor: FramePredictor | None = None
         self._predictor_lock = threading.Lock()
@@ -160,13 +160,12 @@ class PerceptionNode(LifecycleNode):
     # Network
 
     def _load(self, labels: Sequence[str] | None) -> Vocabulary | None:
-        """Background thread: make the predictor and put it in place of the old one; None where that failed."""
+        """Background thread: make the predictor and put it in place of the old one; None: that failed."""
         started = time.monotonic()
         self._problem = ""
         try:
             predictor = self._factory(self.parameters, labels)
-        except Exception as error:
-            # Missing files, wrong versions, no memory: the node stays up and says it, it has nothing to run.
+        except Exception as error:  # noqa: BLE001 - whatever it is, the node stays up and says it
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             self._problem = f"cannot load model {self.parameters.model}: {kind}{error}"
             self.get_logger().error(self._problem)
@@ -208,9 +207,10 @@ class PerceptionNode(LifecycleNode):
         try:
             names = Vocabulary(list(request.names)).names
             vocabulary = await self._background.run(self._replace_vocabulary, names)
+            assert vocabulary is not None  # rclpy types the result of every future as optional
         except UserError as error:
             response.message = str(error)
-        except Exception as error:  # out of memory, a broken backend: the node goes on with what it has
+        except Exception as error:  # noqa: BLE001 - no memory, ...: the node goes on with what it has
             response.message = f"{type(error).__name__}: {error}"
             self.get_logger().error(f"set_vocabulary: {response.message}")
         else:
@@ -292,6 +292,9 @@ class PerceptionNode(LifecycleNode):
         return RgbdFrame(color, depth, camera.intrinsics, pair.stamp_ns, header.frame_id)
 
     # Diagnostics
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text)
 
     def _state(self) -> tuple[bytes, str]:
         if self._problem:

@@ -59,8 +59,10 @@ class PerceptionOutputs:
             embeddings=_has_reader(self._embeddings),
         )
 
-    def publish(self, frame: RgbdFrame, prediction: Prediction, vocabulary: Vocabulary, wanted: Wanted) -> None:
-        """Publish what is ``wanted`` of one instant; all of it carries the stamp and frame of the color image."""
+    def publish(
+        self, frame: RgbdFrame, prediction: Prediction, vocabulary: Vocabulary, wanted: Wanted
+    ) -> None:
+        """Publish what is ``wanted`` of one instant, with the stamp and frame of the color image."""
         with self._timer.measure("publish"):
             if wanted.frame:
                 self._frame.publish(pack_frame(frame, prediction, with_color=self._with_color))
@@ -85,7 +87,7 @@ class PerceptionOutputs:
         self._publishers = []
 
     def _create(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
-        publisher = self._node.create_lifecycle_publisher(message_type, topic, qos)
+        publisher: LifecyclePublisher = self._node.create_lifecycle_publisher(message_type, topic, qos)
         self._publishers.append(publisher)
         return publisher
 

@@ -26,13 +26,17 @@ class PerceptionParameters:
     max_rate: float = parameter(0.0, "most frames to process per second; 0: no limit", unit="Hz", minimum=0.0)
     distortion: str = parameter(
         RECTIFY,
-        "what to do when camera_info has distortion: rectify the images, refuse the frames, or ignore it because "
-        "the images are rectified already (then the camera matrix is P)",
+        "what to do when camera_info has distortion: rectify the images, refuse the frames, or ignore it "
+        "because the images are rectified already (then the camera matrix is P)",
         choices=DISTORTION_POLICIES,
     )
     reliability: str = parameter(
-        "best_effort", "quality of service of the inputs; reliable hears only reliable cameras", choices=RELIABILITIES
+        "best_effort",
+        "quality of service of the inputs; reliable hears only reliable cameras",
+        choices=RELIABILITIES,
     )
     frame_color: bool = parameter(True, "put the color image into ~/frame (needed for pictures of the map)")
-    autostart: bool = parameter(True, "configure and activate at the start; false: a lifecycle manager does it")
+    autostart: bool = parameter(
+        True, "configure and activate at the start; false: a lifecycle manager does it"
+    )
     diagnostics_period: float = parameter(1.0, "time between two diagnostics", unit="s", minimum=0.05)

@@ -51,7 +51,7 @@ class Prefetch(Generic[Item]):
                 self._queue.put(item)
                 if self._queue.full():
                     self._full.set()
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 - comes out of the iteration
             error = raised
         self._full.set()
         self._queue.put(_End(error))

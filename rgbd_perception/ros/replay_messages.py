@@ -18,7 +18,7 @@ from rgbd_perception.ros.messages import to_stamp
 
 @dataclass(frozen=True)
 class ReplayFrame:
-    """The messages of one instant, to be stamped when they are sent; ``pose`` is None where it is not known."""
+    """The messages of one instant, stamped when they are sent; ``pose`` is None where it is not known."""
 
     stamp_ns: int
     info: CameraInfo

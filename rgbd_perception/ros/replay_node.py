@@ -1,7 +1,8 @@
 """The node ``replay``: plays recorded frames as the topics of a camera and its pose, in time.
 
-Stamps follow the play, not the recording: the first frame is stamped with the time it is sent, and the distances of
-the recorded stamps are divided by ``rate``. So a consumer sees a live camera, however often a recording is played.
+Stamps follow the play, not the recording: the first frame is stamped with the time it is sent, and the
+distances of the recorded stamps are divided by ``rate``. So a consumer sees a live camera, however often it is
+played.
 """
 
 from __future__ import annotations
@@ -57,9 +58,7 @@ class ReplayParameters:
     odometry: bool = parameter(False, "publish the pose as nav_msgs/Odometry on the topic odometry too")
     intrinsics: tuple[float, ...] = parameter((), "fx fy cx cy of the recording where it has none", unit="px")
     max_depth: float = parameter(6.0, "depth beyond it is none", unit="m", minimum=0.1)
-    up: str = parameter(
-        "auto", "axis of the recording's world that points up", choices=UP_CHOICES
-    )
+    up: str = parameter("auto", "axis of the recording's world that points up", choices=UP_CHOICES)
 
 
 class ReplayNode(Node):
@@ -80,7 +79,9 @@ class ReplayNode(Node):
         self.timer = StepTimer()
         self.rate = diagnostics.FrameRate(warm_up=0)
         self.finished = threading.Event()
-        self._source = open_source(self.parameters.source, _options(self.parameters)) if source is None else source
+        self._source = (
+            open_source(self.parameters.source, _options(self.parameters)) if source is None else source
+        )
         self._problem = ""
         self._stopped = threading.Event()
         self._create_publishers()
@@ -125,7 +126,7 @@ class ReplayNode(Node):
             self._prefetch.wait_until_full()
             self._wait_for_subscribers()
             self._send_all()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - said in diagnostics; the end is published all the same
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             self._problem = f"cannot play {self._source.name}: {kind}{error}"
             if not self._stopped.is_set():  # else the context went away under us, as it may
@@ -186,7 +187,9 @@ class ReplayNode(Node):
             "frames_sent": self.ledger.counts().frames_processed,
             "finished": self.finished.is_set(),
         }
-        return details | {f"skipped/{reason}": count for reason, count in sorted(self._source.skipped.items())}
+        return details | {
+            f"skipped/{reason}": count for reason, count in sorted(self._source.skipped.items())
+        }
 
 
 def _options(asked: ReplayParameters) -> SourceOptions:

@@ -1,4 +1,4 @@
-"""Starting, spinning and ending ROS 2 processes: SIGINT and SIGTERM both end them cleanly, with exit code 0."""
+"""Starting, spinning and ending ROS 2 processes: SIGINT and SIGTERM end them cleanly, with exit code 0."""
 
 from __future__ import annotations
 

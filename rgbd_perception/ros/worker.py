@@ -16,14 +16,14 @@ Item = TypeVar("Item")
 class NewestFrameWorker(Generic[Item]):
     """Runs ``process`` on the newest submitted item in its own thread; no item is ever lost silently.
 
-    Every submitted item ends exactly once: ``done()`` after ``process`` returned, or ``drop(reason, detail)``:
+    Every submitted item ends exactly once: in ``done()`` after ``process``, or in ``drop(reason, detail)``:
 
     ``superseded``      a newer item came before this one was begun
     (any)               ``process`` raised FrameDropped with that reason
     ``internal_error``  ``process`` raised anything else; the thread lives on
     ``shutdown``        the worker was closed before the item was begun
 
-    ``drop`` and ``done`` are called from the submitting thread and from the worker's: they must be thread-safe.
+    Both are called from the submitting thread and from the worker's: they must be thread-safe.
     """
 
     def __init__(
@@ -45,16 +45,18 @@ class NewestFrameWorker(Generic[Item]):
         self._thread.start()
 
     def submit(self, item: Item) -> None:
-        """Hand over an item; one that still waits is dropped as ``superseded``. Never blocks on ``process``."""
+        """Hand over an item; one that still waits is ``superseded``. Never blocks on ``process``."""
+        unused = None
         with self._changed:
             if self._closed:
-                outcome = ("shutdown", "the node is being stopped")
+                unused = ("shutdown", "the node is being stopped")
             else:
-                outcome = ("superseded", "a newer frame came before this one was begun") if self._slot else None
+                if self._slot:
+                    unused = ("superseded", "a newer frame came before this one was begun")
                 self._slot = [item]
                 self._changed.notify_all()
-        if outcome is not None:
-            self._drop(*outcome)
+        if unused is not None:
+            self._drop(*unused)
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until nothing waits and nothing runs; False when that takes longer than ``timeout_s``."""
@@ -62,7 +64,7 @@ class NewestFrameWorker(Generic[Item]):
             return self._changed.wait_for(lambda: not self._slot and not self._busy, timeout_s)
 
     def close(self, timeout_s: float = 10.0) -> bool:
-        """Finish the item that runs, drop the one that waits, end the thread. False when that takes too long."""
+        """Finish what runs, drop what waits, end the thread. False when that takes too long."""
         with self._changed:
             self._closed = True
             waiting, self._slot = self._slot, []
@@ -90,8 +92,7 @@ class NewestFrameWorker(Generic[Item]):
             self._process(item)
         except FrameDropped as error:
             self._drop(error.reason, error.detail)
-        except Exception as error:
-            # One bad frame must never end the thread; `drop` logs it with its kind.
+        except Exception as error:  # noqa: BLE001 - one bad frame must never end the thread
             self._drop("internal_error", f"{type(error).__name__}: {error} ({_origin(error)})")
         else:
             self._done()

@@ -32,7 +32,7 @@ OUTPUTS: dict[str, tuple[type, Any]] = {
 
 
 class Camera(Node):
-    """Publishes color (left half red, right half blue), depth and camera info; keeps what perception publishes."""
+    """Publishes color (left half red, right half blue), depth and camera info; keeps what it hears."""
 
     def __init__(
         self, context: rclpy.Context, outputs: tuple[str, ...] = tuple(OUTPUTS), namespace: str = ""
@@ -56,7 +56,7 @@ class Camera(Node):
 
     def wait_until_heard(self) -> None:
         """Wait for the inputs of the perception node."""
-        wait_for(self.is_heard, 20, "perception subscribes to the camera")
+        wait_for(self.is_heard, 60, "perception subscribes to the camera")
         time.sleep(SETTLE_S)
 
     def send(

@@ -54,7 +54,7 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 10.0, what: str
         time.sleep(0.01)
 
 
-def call(client: Client, request: Any, timeout_s: float = 20.0) -> Any:
+def call(client: Client, request: Any, timeout_s: float = 60.0) -> Any:
     """The response of a service whose client is spun elsewhere."""
     assert client.wait_for_service(timeout_s), f"no service {client.service_name}"
     time.sleep(SETTLE_S)

@@ -27,7 +27,9 @@ def write_random_network(path: Path) -> WeightsInfo:
     """rgbd_mini as it is before training, with class embeddings out of the air."""
     torch.manual_seed(0)
     network = create_model("rgbd_mini")
-    rows = np.random.default_rng(0).normal(size=(len(LABELS), network.config.embedding_dim)).astype(np.float32)
+    rows = (
+        np.random.default_rng(0).normal(size=(len(LABELS), network.config.embedding_dim)).astype(np.float32)
+    )
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     info = WeightsInfo(model="rgbd_mini", labels=LABELS, text_space="all-MiniLM-L6-v2")
     return save_weights(path, network.state_dict(), info, rows)
