@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-# The first Python that really runs and is 3.10 to 3.12 (a name on the PATH may be a pyenv shim for nothing);
-# 3.11 first, because most of the testing is done with it.
+# The first Python that really runs (a name on the PATH may be a pyenv shim for nothing), is 3.10 to 3.12, and has
+# venv and the headers that compiling the messages needs; 3.11 first, because most testing is done with it.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.10 python3 python; do \
-	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+	$$name -c 'import os, sys, sysconfig, venv, ensurepip; \
+	header = os.path.join(sysconfig.get_path("include"), "Python.h"); \
+	sys.exit(not ((3, 10) <= sys.version_info[:2] <= (3, 12) and os.path.isfile(header)))' \
 	>/dev/null 2>&1 && { echo $$name; break; }; done)
 
 .DEFAULT_GOAL := help
@@ -26,7 +28,8 @@ install: $(STAMP)
 
 # Our messages are generated from these: a change installs again.
 $(STAMP): setup.py Makefile constraints.txt constraints-text-model.txt $(wildcard scripts/*.py msg/*.msg srv/*.srv)
-	@test -n "$(PYTHON)" || { echo "error: Python 3.10, 3.11 or 3.12 with venv is needed, none was found" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.12 with venv and headers was found: install python3," \
+		"python3-venv and python3-dev" >&2; exit 1; }
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || \
 		{ echo "error: a C++ compiler is needed to compile the ROS messages: install g++" >&2; exit 1; }
 	@echo "Installing into $(VENV) with $(PYTHON): a few minutes the first time"
