@@ -145,7 +145,7 @@ def _structure(room: Room, rng: Generator) -> list[Placed]:
                 shape = structure.window_shape(rng, opening, finish.frame, float(rng.uniform(0.7, 2.2)))
                 parts.append(Placed(shape, "window", (x, y, 0.0), yaw, room.index))
             elif opening.owner:
-                angle = float(rng.uniform(1.35, 1.75)) if opening.to >= 0 else 0.0
+                angle = float(rng.uniform(1.45, 1.56)) if opening.to >= 0 else 0.0
                 shape = structure.door_shape(rng, opening, finish.door, finish.frame, angle)
                 parts.append(Placed(shape, "door", (x, y, 0.0), yaw, room.index))
     return parts

@@ -13,17 +13,17 @@ from scipy import ndimage
 
 from rgbd_perception.frame import CameraIntrinsics
 from rgbd_perception.sources.synthetic.apartment import Apartment, Instance
-from rgbd_perception.sources.synthetic.plan import outline
+from rgbd_perception.sources.synthetic.plan import WALL, outline
 from rgbd_perception.sources.synthetic.render import Renderer, View
 
 _CELL = 0.08
-_RADIUS = 0.22
+_RADIUS = 0.2
 _TALL = 1.9
 
 
 @dataclass(frozen=True)
 class FreeSpace:
-    """Grid over the apartment: True where a camera of radius 0.22 m fits at any height up to 1.9 m."""
+    """Grid over the apartment: True where a camera of radius 0.2 m fits at any height up to 1.9 m."""
 
     x0: float
     y0: float
@@ -42,18 +42,14 @@ def free_space(apartment: Apartment) -> FreeSpace:
     """Rasterise everything between 5 cm and 1.9 m, grow it by the radius, keep the largest connected part."""
     x0, y0, x1, y1 = outline(list(apartment.rooms))
     shape = int((y1 - y0) / _CELL) + 1, int((x1 - x0) / _CELL) + 1
+    xs, ys = x0 + (np.arange(shape[1]) + 0.5) * _CELL, y0 + (np.arange(shape[0]) + 0.5) * _CELL
     blocked = np.ones(shape, dtype=bool)
     for room in apartment.rooms:
-        rows = slice(int((room.y0 - y0) / _CELL), int(np.ceil((room.y1 - y0) / _CELL)))
-        blocked[rows, int((room.x0 - x0) / _CELL) : int(np.ceil((room.x1 - x0) / _CELL))] = False
-    for room in apartment.rooms:
+        _open(blocked, xs, ys, (room.x0, room.y0), (room.x1, room.y1))
         for side in range(4):
             for o in room.openings[side]:
                 if o.kind == "door" and o.to >= 0:
-                    ends = [room.wall_point(side, o.along + s * (o.width / 2), out) for s in (-1, 1) for out in (-0.15, 0.02)]
-                    xs, ys = [p[0] for p in ends], [p[1] for p in ends]
-                    rows = slice(int((min(ys) - y0) / _CELL), int((max(ys) - y0) / _CELL) + 1)
-                    blocked[rows, int((min(xs) - x0) / _CELL) : int((max(xs) - x0) / _CELL) + 1] = False
+                    _open(blocked, xs, ys, room.wall_point(side, o.along - o.width / 2, -2 * WALL), room.wall_point(side, o.along + o.width / 2, 0.05))
     _mark(blocked, apartment, x0, y0)
     steps = int(np.ceil(_RADIUS / _CELL))
     grid = np.hypot(*np.mgrid[-steps : steps + 1, -steps : steps + 1])
@@ -63,6 +59,18 @@ def free_space(apartment: Apartment) -> FreeSpace:
         return FreeSpace(float(x0), float(y0), ~grown)
     main = int(np.argmax(np.bincount(label.ravel())[1:])) + 1
     return FreeSpace(float(x0), float(y0), label == main)
+
+
+def _open(
+    blocked: NDArray[np.bool_],
+    xs: NDArray[np.float64],
+    ys: NDArray[np.float64],
+    corner: tuple[float, float],
+    opposite: tuple[float, float],
+) -> None:
+    """Clear the cells whose middle lies in a rectangle; walls are thicker than a cell, so one always remains."""
+    (x0, x1), (y0, y1) = sorted((corner[0], opposite[0])), sorted((corner[1], opposite[1]))
+    blocked[np.ix_((ys > y0) & (ys < y1), (xs > x0) & (xs < x1))] = False
 
 
 def _mark(blocked: NDArray[np.bool_], apartment: Apartment, x0: float, y0: float) -> None:
@@ -197,7 +205,12 @@ def _stops(apartment: Apartment, space: FreeSpace, rng: Generator) -> list[tuple
         for _ in range(4):
             apart = np.min(np.linalg.norm(where[:, None] - where[chosen][None], axis=2), axis=1)
             chosen.append(int(np.argmax(apart + rng.uniform(0, 0.3, len(apart)))))
-        stops += [(int(own[i, 0]), int(own[i, 1])) for i in chosen]
+        while chosen:
+            # nearest first: no walking to and fro
+            here = np.array(stops[-1] if stops else own[chosen[0]])
+            nearest = min(chosen, key=lambda i: float(np.sum((own[i] - here) ** 2)))
+            chosen.remove(nearest)
+            stops.append((int(own[nearest, 0]), int(own[nearest, 1])))
     return stops
 
 
@@ -273,33 +286,40 @@ def _smooth_track(
 def _look_around(
     apartment: Apartment, track: NDArray[np.float64], rng: Generator, camera: CameraIntrinsics
 ) -> list[View]:
-    """Turn towards one object after the other, smoothly: targets change every 12 to 25 frames."""
+    """Turn towards one object after the other: targets change every 12 to 25 frames, the turn is smooth."""
     count = len(track)
     things = [i for i in apartment.instances if not i.structural]
     centers = np.array([i.box_center for i in things])
     largest = np.array([max(i.box_size) for i in things])
+    rooms = np.array([i.room for i in things])
     seen = np.zeros(len(things))
-    wanted = np.zeros((count, 3))
-    frame = 0
+    yaw, pitch = np.zeros(count), np.zeros(count)
+    frame, last = 0, float(rng.uniform(-np.pi, np.pi))
     while frame < count:
         until = min(count, frame + int(rng.integers(12, 26)))
-        room = _room_of(apartment, track[(frame + until) // 2 if until < count else frame])
-        eye = track[(frame + until - 1) // 2]
-        distance = np.linalg.norm(centers - eye, axis=1)
-        fits = np.abs(np.log(distance / (0.9 + 1.2 * largest)))
-        other_room = np.array([i.room != room for i in things])
-        score = fits + 1.2 * seen + 3.0 * other_room + 5.0 * (distance < 0.5) + rng.uniform(0, 0.5, len(things))
-        pick = int(np.argmin(score))
+        middle = track[(frame + until - 1) // 2]
+        offset = centers - middle
+        distance = np.linalg.norm(offset, axis=1)
+        turn = np.abs(_wrapped(np.arctan2(offset[:, 1], offset[:, 0]) - last))
+        fits = np.abs(np.log(distance / (0.9 + 1.2 * largest))) + 5.0 * (distance < 0.5)
+        elsewhere = 3.0 * (rooms != _room_of(apartment, middle))
+        pick = int(np.argmin(fits + 1.2 * seen + elsewhere + 0.4 * turn + rng.uniform(0, 0.5, len(things))))
         seen[pick] += 1
-        direction = centers[pick] - track[frame:until]
-        wanted[frame:until] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        # the middle of the span stands for all of it: an object that is passed closely must not whirl the camera
+        last += float(_wrapped(np.arctan2(offset[pick, 1], offset[pick, 0]) - last))
+        yaw[frame:until] = last
+        pitch[frame:until] = np.arctan2(offset[pick, 2], np.hypot(offset[pick, 0], offset[pick, 1]))
         frame = until
-    turned = ndimage.gaussian_filter1d(wanted, 5.0, axis=0, mode="nearest")
-    turned[:, 2] = np.clip(turned[:, 2], -0.75, 0.4)
-    flat = np.linalg.norm(turned[:, :2], axis=1) < 0.15
-    turned[flat, :2] += wanted[flat, :2]
-    shake = ndimage.gaussian_filter1d(rng.normal(0, 1, (count, 2)), 3.0, axis=0, mode="nearest")
-    return [View(look_at(track[i], track[i] + turned[i] + (0, 0, 0.03 * shake[i, 0]), 0.05 * shake[i, 1]), camera) for i in range(count)]
+    shake = ndimage.gaussian_filter1d(rng.normal(0, 1, (count, 3)), 3.0, axis=0, mode="nearest")
+    yaw = ndimage.gaussian_filter1d(yaw, 6.0, mode="nearest") + 0.03 * shake[:, 0]
+    pitch = np.clip(ndimage.gaussian_filter1d(pitch, 6.0, mode="nearest"), -0.9, 0.4) + 0.03 * shake[:, 1]
+    ahead = np.stack([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)], axis=1)
+    return [View(look_at(track[i], track[i] + ahead[i], 0.05 * shake[i, 2]), camera) for i in range(count)]
+
+
+def _wrapped(angle: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Angle in -pi..pi."""
+    return np.asarray((np.asarray(angle) + np.pi) % (2 * np.pi) - np.pi)
 
 
 def _room_of(apartment: Apartment, point: NDArray[np.float64]) -> int:

@@ -148,7 +148,7 @@ def _connect(rng: Generator, rooms: list[Room]) -> None:
         if touching is None or (joined and rng.random() > 0.3):
             continue
         side_a, side_b, low, high = touching
-        width, top = float(rng.uniform(0.85, 1.0)), float(rng.uniform(2.0, 2.1))
+        width, top = float(rng.uniform(0.9, 1.05)), float(rng.uniform(2.0, 2.1))
         place = float(rng.uniform(low + 0.6, high - 0.6))
         a.openings[side_a].append(Opening("door", _along(a, side_a, place), width, 0.0, top, b.index))
         b.openings[side_b].append(Opening("door", _along(b, side_b, place), width, 0.0, top, a.index, False))

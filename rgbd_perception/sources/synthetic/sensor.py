@@ -23,7 +23,7 @@ class SensorConfig:
     far: float = 6.0
     noise: float = 0.0016
     quantum: float = 0.0006
-    edge_loss: float = 0.75
+    edge_loss: float = 0.65
     grazing: float = 0.12
 
 
@@ -51,7 +51,7 @@ def sense_depth(
         quantum = config.quantum * strength
         measured = 1.0 / (np.round(inverse / quantum) * quantum)
     coarse = rng.random((shape[0] // 4 + 1, shape[1] // 4 + 1), dtype=np.float32)
-    patchy = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    patchy = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     lost = patchy < drop
     lost |= facing < config.grazing * (0.5 + patchy)
     lost |= _edges(depth) & (rng.random(shape, dtype=np.float32) < config.edge_loss)

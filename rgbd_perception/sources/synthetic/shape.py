@@ -103,7 +103,7 @@ class ShapeBuilder:
     def rod(
         self, material: Material, start: ArrayLike, end: ArrayLike, radius: float, top: float = 1.0
     ) -> None:
-        self.add(material, m.rod(start, end, radius, top))
+        self.add(material, m.rod(start, end, radius, top, segments=24 if radius > 0.045 else 8))
 
     def tube(self, material: Material, points: ArrayLike, radius: float) -> None:
         self.add(material, m.tube(points, radius))

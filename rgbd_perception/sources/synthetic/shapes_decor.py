@@ -299,7 +299,7 @@ def _vase(rng: Generator, profile: list[tuple[float, float]], flowers: bool) -> 
     body = _vase_material(rng)
     b.lathe(body, profile, segments=22)
     r, h = profile[-1]
-    b.cylinder(mat.Material(Texture.PLAIN, (0.03, 0.03, 0.03), (0.03, 0.03, 0.03)), (0, 0, h * 0.9), r * 0.85, 0.003)
+    b.cylinder(mat.Material(Texture.PLAIN, (0.03, 0.03, 0.03), (0.03, 0.03, 0.03)), (0, 0, h * 0.95), r * 0.65, 0.003)
     if flowers:
         petals, green = mat.plastic(rng, mat.pick_color(rng, ("red", "yellow", "pink", "white", "purple", "orange"))), _green(rng)
         for _ in range(int(rng.integers(5, 10))):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from rgbd_perception.sources.synthetic import materials as mat
+from rgbd_perception.sources.synthetic import mesh as m
 from rgbd_perception.sources.synthetic.materials import Material, Texture
 from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
@@ -310,8 +311,11 @@ def trash_swing(rng: Generator) -> Shape:
     b = ShapeBuilder()
     body = mat.plastic(rng)
     lid = body if rng.random() < 0.4 else mat.plastic(rng)
-    w, d, h = rng.uniform(0.24, 0.36), rng.uniform(0.22, 0.32), rng.uniform(0.4, 0.6)
-    b.cylinder(body, (0, 0, 0), 0.6 * w, h, top=1.15, segments=4)
-    b.cylinder(lid, (0, 0, h), 0.7 * w, d * 0.5, top=0.45, segments=4)
-    b.box(mat.plastic(rng, "black"), (0, w * 0.41, h + d * 0.22), (w * 0.5, 0.01, d * 0.3), roll=0.8)
+    w, h = rng.uniform(0.24, 0.36), rng.uniform(0.4, 0.6)
+    r, top = w * 0.7, h + w * 0.35
+    quarter = m.rotation_matrix(yaw=np.pi / 4)
+    b.add(body, m.lathe([(0, 0), (r * 0.85, 0), (r, h), (0, h)], segments=4).moved((0, 0, 0), quarter))
+    b.add(lid, m.lathe([(r * 1.04, h), (r * 0.45, top), (0, top)], segments=4).moved((0, 0, 0), quarter))
+    slope = np.arctan2(top - h, 0.59 * r / np.sqrt(2))
+    b.box(mat.plastic(rng, "black"), (0, r * 0.53, (h + top) / 2), (w * 0.5, w * 0.3, 0.01), roll=-slope)
     return b.build(body)

@@ -19,9 +19,10 @@ from rgbd_perception.sources.synthetic.materials import COLOR_NAMES
 
 QUERIES = 10
 ABSENT = 10
-_MIN_FRAMES = 4
-_MIN_SHARE = 0.001
-"""Share of the image that an object must fill in a frame to count as seen in it."""
+_MIN_SHARE = 0.002
+"""Share of the image that an object must fill in a frame to count as seen in it: a mug at 1.5 metres does."""
+_MIN_FRAMES = 3, 0.02
+"""An object is well visible when it is seen in this many frames and in this share of all frames."""
 _KINDS: tuple[frozenset[str], ...] = tuple(
     frozenset(names)
     for names in (
@@ -47,9 +48,15 @@ class Visibility:
         count = len(apartment.instances) + 1
         self.pixels: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
         self.frames: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
+        self._images = 0
+
+    def well(self, instance: Instance) -> bool:
+        """Whether the camera saw ``instance`` large and long enough to ask for it."""
+        return bool(self.frames[instance.id] >= max(_MIN_FRAMES[0], _MIN_FRAMES[1] * self._images))
 
     def add(self, instance: NDArray[np.uint16]) -> None:
         """Count one instance image (H, W)."""
+        self._images += 1
         seen = np.bincount(instance.ravel(), minlength=len(self.pixels))
         self.pixels += seen
         self.frames += seen >= _MIN_SHARE * instance.size
@@ -84,7 +91,7 @@ def pick_queries(apartment: Apartment, seen: Visibility, rng: Generator) -> list
     """Up to QUERIES held-out texts of well visible classes; another text of a class only when classes run out."""
     candidates: dict[str, tuple[int, ...]] = {}
     for instance in apartment.instances:
-        if instance.class_name in ("wall", "floor", "ceiling") or seen.frames[instance.id] < _MIN_FRAMES:
+        if instance.class_name in ("wall", "floor", "ceiling") or not seen.well(instance):
             continue
         rivals = distractors(apartment, instance, seen)
         if len(rivals) >= 2 and len(rivals) > len(candidates.get(instance.class_name, ())):
@@ -105,7 +112,7 @@ def distractors(apartment: Apartment, target: Instance, seen: Visibility, limit:
         if other.room != target.room or other.class_name in (target.class_name, "wall", "floor", "ceiling"):
             continue
         likeness = _likeness(target, other)
-        if likeness > 0 and seen.frames[other.id] >= _MIN_FRAMES:
+        if likeness > 0 and seen.well(other):
             rated.append((-likeness, other.id))
     return tuple(index for _, index in sorted(rated)[:limit])
 
