@@ -16,7 +16,7 @@ class DropReporter:
     """Callable ``(reason, detail)``: counts the drop in ``ledger`` and logs the first of each kind.
 
     A reason is logged again after ``repeat_s`` seconds when it still happens, with how often it did since.
-    ``internal_error`` counts as one kind for each exception text. Thread-safe.
+    Of ``internal_error`` every type of exception is a kind. Thread-safe.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class DropReporter:
                 self._log(text)
 
     def _message(self, reason: str, detail: str) -> str | None:
-        kind = f"{reason}: {detail}" if reason == "internal_error" else reason
+        kind = f"{reason}: {detail.partition(':')[0]}" if reason == "internal_error" else reason
         now = self._clock()
         with self._lock:
             self._since[kind] = self._since.get(kind, 0) + 1

@@ -1,8 +1,7 @@
 """The node ``replay``: plays recorded frames as the topics of a camera and its pose, in time.
 
 Stamps follow the play, not the recording: the first frame is stamped with the time it is sent, and the
-distances of the recorded stamps are divided by ``rate``. So a consumer sees a live camera, however often it is
-played.
+distances of the recorded stamps are divided by ``rate``. So a consumer sees a live camera at every play.
 """
 
 from __future__ import annotations

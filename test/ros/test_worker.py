@@ -111,14 +111,15 @@ def test_drops_are_logged_once_per_kind_and_again_after_a_while() -> None:
     for _ in range(5):
         drop("stamp_zero", "no stamp")
         drop("superseded", "as it should be")
-    drop("internal_error", "ValueError: a")
-    drop("internal_error", "ValueError: b")
+    drop("internal_error", "ValueError: 1")
+    drop("internal_error", "ValueError: 2")
+    drop("internal_error", "KeyError: 3")
     assert lines == [
         "frame dropped: stamp_zero: no stamp",
-        "frame dropped: internal_error: ValueError: a",
-        "frame dropped: internal_error: ValueError: b",
+        "frame dropped: internal_error: ValueError: 1",
+        "frame dropped: internal_error: KeyError: 3",
     ]
     now[0] = 31.0
     drop("stamp_zero", "no stamp")
     assert lines[-1] == "frame dropped: stamp_zero (5 times since the last line): no stamp"
-    assert ledger.counts().drops == {"stamp_zero": 6, "superseded": 5, "internal_error": 2}
+    assert ledger.counts().drops == {"stamp_zero": 6, "superseded": 5, "internal_error": 3}
