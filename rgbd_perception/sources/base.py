@@ -13,11 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.frame import RgbdFrame
+from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.sources.up import find_map_from_source
 
-__all__ = ["FrameTruth", "RecordedSource", "Source", "SourceOptions", "indexed_frames"]
+__all__ = [
+    "FrameTruth",
+    "RecordedSource",
+    "Source",
+    "SourceOptions",
+    "camera_of_image",
+    "indexed_frames",
+]
 
 _UP_SAMPLES = 16
 """Frames looked at to find the direction up: enough to see a floor or a table in a short walk."""
@@ -134,6 +141,23 @@ def indexed_frames(source: RecordedSource) -> Iterator[tuple[int, RgbdFrame]]:
         yield index, frame.with_pose(map_from_source @ frame.pose)
     if last_stamp is None:
         _raise_no_usable_frame(source.name, source.skipped)
+
+
+def camera_of_image(
+    intrinsics: tuple[float, float, float, float], color: NDArray[np.uint8]
+) -> CameraIntrinsics:
+    """fx, fy, cx, cy with the size of the image that they belong to.
+
+    Raises FrameDropped ``camera_info_mismatch`` where the principal point is outside of the image: then they
+    are those of another resolution.
+    """
+    fx, fy, cx, cy = intrinsics
+    height, width = color.shape[:2]
+    if not (0 < cx < width and 0 < cy < height):
+        raise FrameDropped(
+            "camera_info_mismatch", f"cx {cx:g}, cy {cy:g} do not belong to an image of {height}x{width}"
+        )
+    return CameraIntrinsics(fx, fy, cx, cy, width=width, height=height)
 
 
 def _usable_frames(

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
-from rgbd_perception.sources.base import RecordedSource
+from rgbd_perception.frame import RgbdFrame
+from rgbd_perception.sources.base import RecordedSource, camera_of_image
 from rgbd_perception.sources.images_io import limit_depth, read_color, read_depth
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.sources.text_files import parse_matrix_pose, read_intrinsics
@@ -52,7 +52,7 @@ class HololensSource(RecordedSource):
         return RgbdFrame(
             color=color,
             depth=limit_depth(depth, self.options.max_depth),
-            intrinsics=CameraIntrinsics(*self._intrinsics, width=color.shape[1], height=color.shape[0]),
+            intrinsics=camera_of_image(self._intrinsics, color),
             stamp_ns=round(index * 1e9 / self.options.rate),
             frame_id="camera",
             pose=pose,

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from rgbd_perception.camera_model import IGNORE, RECTIFY, CameraModel, camera_model
 from rgbd_perception.encodings import decode_color, decode_depth
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
+from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.sources.association import pair_nearest
 from rgbd_perception.sources.bag_poses import PoseAt, PoseRecorder
 from rgbd_perception.sources.bag_reader import BagReader, RawMessage, Topic, stamp_of
 from rgbd_perception.sources.bag_topics import COMPRESSED_IMAGE, choose_camera_topics, is_rectified
-from rgbd_perception.sources.base import RecordedSource
+from rgbd_perception.sources.base import RecordedSource, camera_of_image
 from rgbd_perception.sources.images_io import decode_color_file, decode_compressed_depth, limit_depth
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.sources.tum import median_rate
@@ -142,8 +142,7 @@ class BagSource(RecordedSource):
 
     def _given_camera(self, color: NDArray[np.uint8]) -> CameraModel:
         assert self.options.intrinsics is not None  # by choose_camera_topics
-        height, width = color.shape[:2]
-        return CameraModel(CameraIntrinsics(*self.options.intrinsics, width=width, height=height))
+        return CameraModel(camera_of_image(self.options.intrinsics, color))
 
     def _find_frame_id(self) -> str:
         """The optical frame, by the first color image that can be read, else by the camera info."""

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped
-from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
-from rgbd_perception.sources.base import FrameTruth, RecordedSource
+from rgbd_perception.frame import RgbdFrame
+from rgbd_perception.sources.base import FrameTruth, RecordedSource, camera_of_image
 from rgbd_perception.sources.images_io import limit_depth, read_color, read_depth, read_ids
 from rgbd_perception.sources.options import UP_CHOICES, SourceOptions
 from rgbd_perception.sources.text_files import parse_matrix_pose, parse_seconds, read_intrinsics
@@ -59,7 +59,7 @@ class TsdfFusionSource(RecordedSource):
         return RgbdFrame(
             color=color,
             depth=limit_depth(depth, self.options.max_depth),
-            intrinsics=CameraIntrinsics(*self._intrinsics, width=color.shape[1], height=color.shape[0]),
+            intrinsics=camera_of_image(self._intrinsics, color),
             stamp_ns=self._stamp(index),
             frame_id="camera",
             pose=pose,

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
+from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.sources.association import pair_nearest
-from rgbd_perception.sources.base import RecordedSource
+from rgbd_perception.sources.base import RecordedSource, camera_of_image
 from rgbd_perception.sources.images_io import limit_depth, read_color, read_depth
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.sources.text_files import read_intrinsics, read_stamped_lines
@@ -71,7 +71,7 @@ class TumSource(RecordedSource):
         return RgbdFrame(
             color=color,
             depth=limit_depth(depth, self.options.max_depth),
-            intrinsics=CameraIntrinsics(*self._intrinsics, width=color.shape[1], height=color.shape[0]),
+            intrinsics=camera_of_image(self._intrinsics, color),
             stamp_ns=stamp_ns,
             frame_id="camera",
             pose=pose,

@@ -190,6 +190,13 @@ def test_tum_interpolates_poses_and_counts_what_lies_outside(tmp_path: Path) -> 
         _play(tmp_path / "late")
 
 
+@pytest.mark.parametrize("write", [write_tsdf_fusion, write_hololens, write_tum])
+def test_intrinsics_of_another_resolution_are_noticed(tmp_path: Path, write: Writer) -> None:
+    write(tmp_path, room_walk(2))
+    with pytest.raises(UserError, match="camera_info_mismatch 2"):
+        _play(tmp_path, SourceOptions(up="z", intrinsics=(500, 500, 320, 240)))
+
+
 def test_tum_says_how_to_give_intrinsics(tmp_path: Path) -> None:
     write_tum(tmp_path, room_walk(2))
     with pytest.raises(UserError, match=r"--intrinsics FX,FY,CX,CY \(for example 517.3,516.5"):
