@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rgbd_perception.doctor.finding import Finding, fail, ok, warn
-from rgbd_perception.resources import share_file
-from rgbd_perception.ros.environment import PROFILE, PROFILE_VARIABLES
+from rgbd_perception.ros.environment import HUMBLE_PROFILE_VARIABLE, PROFILE_VARIABLE, fastdds_environment
 
 SMALLEST_SEGMENT = 16 << 20
 """Bytes of shared memory below which images of a common camera do not fit several times."""
@@ -101,9 +100,10 @@ def check_fastdds_profile(environment: Mapping[str, str]) -> Finding:
     middleware = environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
     if "fastrtps" not in middleware:
         return ok(check, f"not needed with {middleware}")
-    advice = f"export FASTDDS_DEFAULT_PROFILES_FILE={share_file(PROFILE)}"
-    chosen = next((environment[name] for name in PROFILE_VARIABLES if environment.get(name)), None)
-    if chosen is None:
+    shipped = fastdds_environment({"ROS_DISTRO": environment.get("ROS_DISTRO", "")})
+    advice = " ".join(f"export {name}={path}" for name, path in shipped.items())
+    chosen = environment.get(PROFILE_VARIABLE) or environment.get(HUMBLE_PROFILE_VARIABLE)
+    if not chosen:
         return warn(
             check,
             "not set in this shell (the launch files and the demo set it for their own processes)",
