@@ -9,7 +9,6 @@ when it is active *and* the network is ready, so that no frame is counted before
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,7 +30,8 @@ from rgbd_perception.ros.pairing import Pair, Pairer
 from rgbd_perception.ros.parameters import declare
 from rgbd_perception.ros.perception_outputs import PerceptionOutputs
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
-from rgbd_perception.ros.predictors import FramePredictor, PredictorFactory, load_predictor
+from rgbd_perception.ros.predictor_slot import PredictorSlot
+from rgbd_perception.ros.predictors import PredictorFactory, load_predictor
 from rgbd_perception.ros.qos import sensor_input
 from rgbd_perception.ros.rate_limit import RateLimit
 from rgbd_perception.ros.runtime import spin_node
@@ -72,10 +72,6 @@ class PerceptionNode(LifecycleNode):
         self.timer = StepTimer()
         self.rate = diagnostics.FrameRate()
         self._drop = DropReporter(self.ledger, self._warn)
-        self._factory = predictor_factory
-        self._predictor: FramePredictor | None = None
-        self._predictor_lock = threading.Lock()
-        self._problem = ""
         self._active = False
         self._outputs: PerceptionOutputs | None = None
         self._worker: NewestFrameWorker[ImagePair] | None = None
@@ -87,6 +83,7 @@ class PerceptionNode(LifecycleNode):
         self._limit = RateLimit(self.parameters.max_rate)
         self._background = BackgroundThread(self, "perception model")
         self._loaded = self.create_guard_condition(self._on_loaded)
+        self._network = PredictorSlot(predictor_factory, self.parameters, self._loaded.trigger)
         self._expiry = self.create_timer(self.parameters.max_wait / 2, self._on_expiry)
         self._set_vocabulary = self.create_service(SetVocabulary, "~/set_vocabulary", self._on_set_vocabulary)
         self._diagnostics = diagnostics.DiagnosticsPublisher(
@@ -111,7 +108,8 @@ class PerceptionNode(LifecycleNode):
         self._worker = NewestFrameWorker(
             self._process, drop=self._drop, done=self.ledger.processed, name="perception worker"
         )
-        self._background.run(self._load, self.parameters.labels or None)
+        self._network.open()
+        self._background.run(self._load)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -149,50 +147,26 @@ class PerceptionNode(LifecycleNode):
         if self._worker is not None:
             self._worker.close()
             self._worker = None
-        with self._predictor_lock:
-            if self._predictor is not None:
-                self._predictor.close()
-                self._predictor = None
+        self._network.close()
         if self._outputs is not None:
             self._outputs.destroy()
             self._outputs = None
 
     # Network
 
-    def _load(self, labels: Sequence[str] | None) -> Vocabulary | None:
-        """Background thread: make the predictor and put it in place of the old one; None: that failed."""
-        started = time.monotonic()
-        self._problem = ""
+    def _load(self) -> None:
+        """Background thread."""
         try:
-            predictor = self._factory(self.parameters, labels)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the node stays up and says it
-            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            self._problem = f"cannot load model {self.parameters.model}: {kind}{error}"
-            self.get_logger().error(self._problem)
-            return None
-        self._exchange(predictor)
-        self.get_logger().info(
-            f"model {predictor.model_id} loaded in {time.monotonic() - started:.1f} s, "
-            f"{len(predictor.vocabulary)} classes"
-        )
-        self._loaded.trigger()
-        return predictor.vocabulary
-
-    def _exchange(self, predictor: FramePredictor) -> None:
-        if self._worker is None:  # the node was cleaned up while the network was being loaded
-            predictor.close()
-            return
-        with self._predictor_lock:
-            old, self._predictor = self._predictor, predictor
-        if old is not None:
-            old.close()
+            self.get_logger().info(self._network.load())
+        except UserError as error:
+            self.get_logger().error(str(error))
 
     def _on_loaded(self) -> None:
         """Executor thread: tell who asks what the labels mean, and start to receive."""
-        predictor = self._predictor
-        if predictor is None or not self._active or self._outputs is None:
+        vocabulary = self._network.vocabulary
+        if vocabulary is None or not self._active or self._outputs is None:
             return
-        self._outputs.publish_vocabulary(predictor.vocabulary)
+        self._outputs.publish_vocabulary(vocabulary)
         if not self._inputs:
             qos = sensor_input(self.parameters.reliability)
             self._inputs = [
@@ -206,7 +180,7 @@ class PerceptionNode(LifecycleNode):
     ) -> SetVocabulary.Response:
         try:
             names = Vocabulary(list(request.names)).names
-            vocabulary = await self._background.run(self._replace_vocabulary, names)
+            vocabulary = await self._background.run(self._network.replace_vocabulary, names)
             assert vocabulary is not None  # rclpy types the result of every future as optional
         except UserError as error:
             response.message = str(error)
@@ -217,15 +191,6 @@ class PerceptionNode(LifecycleNode):
             response.success = True
             response.vocabulary_id = vocabulary.id
         return response
-
-    def _replace_vocabulary(self, names: tuple[str, ...]) -> Vocabulary:
-        """Background thread. Raises UserError; then the old vocabulary stays."""
-        if self._predictor is None:
-            raise UserError(f"no model is loaded: {self._problem or 'configure the node first'}")
-        predictor = self._factory(self.parameters, names)
-        self._exchange(predictor)
-        self._loaded.trigger()
-        return predictor.vocabulary
 
     # Frames
 
@@ -271,11 +236,8 @@ class PerceptionNode(LifecycleNode):
         self.timer.add("wait", (time.monotonic() - pair.arrival) * 1e3)
         with self.timer.measure("convert"):
             frame = self._frame_of(pair)
-        with self._predictor_lock, self.timer.measure("predict"):
-            if self._predictor is None:
-                raise FrameDropped("shutdown", "the node is being stopped")
-            prediction = self._predictor(frame, masks=wanted.masks)
-            vocabulary = self._predictor.vocabulary
+        with self.timer.measure("predict"):
+            prediction, vocabulary = self._network.predict(frame, wanted.masks)
         for step, milliseconds in prediction.step_ms.items():
             self.timer.add(f"predict/{step}", milliseconds)
         outputs.publish(frame, prediction, vocabulary, wanted)
@@ -297,11 +259,11 @@ class PerceptionNode(LifecycleNode):
         self.get_logger().warning(text)
 
     def _state(self) -> tuple[bytes, str]:
-        if self._problem:
-            return diagnostics.ERROR, self._problem
+        if self._network.problem:
+            return diagnostics.ERROR, self._network.problem
         if self._worker is None:
             return diagnostics.WARN, "not configured"
-        if self._predictor is None:
+        if self._network.vocabulary is None:
             return diagnostics.WARN, "loading model"
         if not self._active:
             return diagnostics.WARN, "inactive"
@@ -311,13 +273,8 @@ class PerceptionNode(LifecycleNode):
         return diagnostics.OK, "running"
 
     def _details(self) -> dict[str, object]:
-        predictor = self._predictor
-        details: dict[str, object] = {"model": self.parameters.model, "backend": self.parameters.backend}
-        if predictor is not None:
-            details |= {"backend": predictor.backend, "model_id": predictor.model_id}
-            details["vocabulary_id"] = predictor.vocabulary.id
-        unused = self._pairer.unused_depth
-        return details | {f"unused_depth/{reason}": count for reason, count in sorted(unused.items())}
+        unused = {f"unused_depth/{reason}": count for reason, count in self._pairer.unused_depth.items()}
+        return self._network.details() | dict(sorted(unused.items()))
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,0 +1,101 @@
+"""The network that the node ``perception`` uses at the moment: loaded, exchanged, called and closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from rgbd_perception.errors import FrameDropped, UserError
+from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.ros.perception_parameters import PerceptionParameters
+from rgbd_perception.ros.predictors import FramePredictor, PredictorFactory
+from rgbd_perception.vocabulary import Vocabulary
+
+
+class PredictorSlot:
+    """Holds one predictor; thread-safe. A new one takes the place of the old one between two frames.
+
+    on_change  called after a predictor was put in, in the thread that did it
+    problem    why there is none, empty where nothing has failed
+    """
+
+    def __init__(
+        self, factory: PredictorFactory, parameters: PerceptionParameters, on_change: Callable[[], None]
+    ) -> None:
+        self._factory = factory
+        self._parameters = parameters
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._predictor: FramePredictor | None = None
+        self._is_open = False
+        self.problem = ""
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What the labels mean; None while no network is loaded."""
+        predictor = self._predictor
+        return None if predictor is None else predictor.vocabulary
+
+    def open(self) -> None:
+        """Take predictors from now on."""
+        self._is_open = True
+
+    def load(self) -> str:
+        """Make the predictor of the parameters; returns one line about it. Takes seconds.
+
+        Raises UserError for whatever keeps it from being loaded; the line stays in ``problem``.
+        """
+        self.problem = ""
+        started = time.monotonic()
+        try:
+            predictor = self._factory(self._parameters, self._parameters.labels or None)
+        except Exception as error:
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            self.problem = f"cannot load model {self._parameters.model}: {kind}{error}"
+            raise UserError(self.problem) from error
+        self._exchange(predictor)
+        took = time.monotonic() - started
+        return f"model {predictor.model_id} loaded in {took:.1f} s, {len(predictor.vocabulary)} classes"
+
+    def replace_vocabulary(self, names: Sequence[str]) -> Vocabulary:
+        """Name other classes for the masks. Raises UserError; then the old vocabulary stays."""
+        if self._predictor is None:
+            raise UserError(f"no model is loaded: {self.problem or 'configure the node first'}")
+        predictor = self._factory(self._parameters, names)
+        self._exchange(predictor)
+        return predictor.vocabulary
+
+    def predict(self, frame: RgbdFrame, masks: bool) -> tuple[Prediction, Vocabulary]:
+        """The prediction and what its labels mean. Raises FrameDropped ``shutdown``: no network."""
+        with self._lock:
+            if self._predictor is None:
+                raise FrameDropped("shutdown", "the node is being stopped")
+            return self._predictor(frame, masks=masks), self._predictor.vocabulary
+
+    def details(self) -> dict[str, object]:
+        """For diagnostics."""
+        asked: dict[str, object] = {"model": self._parameters.model, "backend": self._parameters.backend}
+        predictor = self._predictor
+        if predictor is None:
+            return asked
+        used = {"backend": predictor.backend, "model_id": predictor.model_id}
+        return asked | used | {"vocabulary_id": predictor.vocabulary.id}
+
+    def close(self) -> None:
+        """Free the predictor; one that is still being loaded is freed as soon as it is there."""
+        self._is_open = False
+        self._put(None)
+
+    def _exchange(self, predictor: FramePredictor) -> None:
+        self._put(predictor)
+        if self._is_open:
+            self._on_change()
+        else:  # the node was cleaned up while the network was being loaded
+            self._put(None)
+
+    def _put(self, predictor: FramePredictor | None) -> None:
+        with self._lock:
+            old, self._predictor = self._predictor, predictor
+        if old is not None:
+            old.close()
