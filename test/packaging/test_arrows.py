@@ -10,7 +10,16 @@ import pytest
 
 PACKAGE = "rgbd_perception"
 
-VALUES = {"errors", "frame", "vocabulary", "bookkeeping", "encodings", "geometry", "camera_model"}
+VALUES = {
+    "errors",
+    "frame",
+    "vocabulary",
+    "bookkeeping",
+    "encodings",
+    "geometry",
+    "camera_model",
+    "resources",
+}
 """Modules at the bottom: to import them takes numpy and each other only, and anybody may."""
 
 MAY_IMPORT = {
@@ -20,7 +29,7 @@ MAY_IMPORT = {
     "mapping": VALUES | {"open3d_loader"},
     "sources": VALUES | {"open3d_loader"},
     "training": VALUES | {"models", "text", "inference", "sources"},
-    "viewer": VALUES | {"mapping", "resources"},
+    "viewer": VALUES | {"mapping"},
 }
 """Folder: what of this package it may import besides itself. Not listed: anything (ros, cli, doctor)."""
 
@@ -40,7 +49,7 @@ ROS_PACKAGES = {
 }
 
 NO_FILES_OR_ROS = {"open", "yaml", "json", "safetensors", "cv2", "pathlib", "subprocess"} | ROS_PACKAGES
-"""models is pure torch: what it must not import."""
+"""models is pure torch: what it must not import, but for load_checkpoint, whose argument may be a path."""
 
 
 def modules(repository: Path, folder: str = "") -> list[Path]:
@@ -112,6 +121,7 @@ def test_models_are_pure_torch(repository: Path) -> None:
     wrong = [
         f"{path.relative_to(repository)}: {name}"
         for path in modules(repository, "models")
+        if path.name != "checkpoint.py"
         for name in imported_names(path)
         if name.split(".")[0] in NO_FILES_OR_ROS
     ]

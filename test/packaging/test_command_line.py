@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,12 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def processor_seconds_of_children() -> float:
+    """Unlike the clock on the wall, not that of whatever else keeps the machine busy."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = f"""
 import sys
@@ -55,13 +61,12 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 
 def test_help_takes_less_than_300_ms() -> None:
     durations = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        start = processor_seconds_of_children()
         subprocess.run(
             [sys.executable, "-m", "rgbd_perception", "--help"], stdout=subprocess.DEVNULL, check=True
         )
-        durations.append(time.perf_counter() - start)
-    # The best of five: other processes of a busy machine are not our cost.
+        durations.append(processor_seconds_of_children() - start)
     assert min(durations) < 0.3
 
 
