@@ -1,4 +1,4 @@
-"""The graph of `rgbd-perception demo` by launch: a recording played into perception and mapping, in one process.
+"""The graph of `rgbd-perception demo` by launch: a recording, perception and mapping in one process.
 
 ros2 launch rgbd_perception demo.launch.py source:=synthetic:7 rviz:=true
 ros2 service call /mapping/query_text rgbd_perception/srv/QueryText "{texts: ['a place to sit']}"
@@ -6,12 +6,12 @@ ros2 service call /mapping/query_text rgbd_perception/srv/QueryText "{texts: ['a
 
 from __future__ import annotations
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchDescription
 from rgbd_perception.resources import share_file
 from rgbd_perception.ros.environment import fastdds_environment
 

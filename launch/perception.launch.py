@@ -13,12 +13,12 @@ Another camera: name its topics, for example a Kinect or an Orbbec
 
 from __future__ import annotations
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchDescription
 from rgbd_perception.resources import share_file
 from rgbd_perception.ros.environment import fastdds_environment
 

@@ -24,7 +24,7 @@ HELP = "the whole ROS graph: replay, perception, mapping, queries and a picture"
 EPILOG = """examples:
   rgbd-perception demo                                   a generated apartment
   rgbd-perception demo --source synthetic:7 --processes  another one, every node a process of its own
-  rgbd-perception demo --source FOLDER --out out/office  a recording (see `rgbd-perception map --help` for layouts)
+  rgbd-perception demo --source FOLDER --out out/office  a recording (layouts: map --help)
   rgbd-perception demo --query "a red mug" "somewhere to sit"
 
 OUT gets map.rgbdmap, demo.png and, unless --json says otherwise, demo.json.
@@ -32,6 +32,7 @@ OUT gets map.rgbdmap, demo.png and, unless --json says otherwise, demo.json.
 
 MAP_NAME = "map.rgbdmap"
 PICTURE_NAME = "demo.png"
+JSON_NAME = "demo.json"
 SYNTHETIC_FPS = 30.0
 
 
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=None,
         metavar="HZ",
-        help=f"frames per second of the camera, 0: as recorded (default: synthetic {SYNTHETIC_FPS:g}, else as recorded)",
+        help=f"frames per second, 0: as recorded (default: synthetic {SYNTHETIC_FPS:g}, else as recorded)",
     )
     add_source_arguments(parser)
 
@@ -79,8 +80,9 @@ def run(args: argparse.Namespace) -> int:
         result, source = _run(args)
         report = result.to_json(source.map_from_source.tolist())
         print_report(report)
+    write_json(args.json or str(args.out / JSON_NAME), report)
+    with text_output(args.json):
         _draw(args, result, source)
-    write_json(args.json or str(args.out / "demo.json"), report)
     return 0
 
 
@@ -96,7 +98,7 @@ def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
         from rgbd_perception.ros.demo import run_demo
     except ImportError as error:
         raise UserError(
-            f"the demo needs ROS 2 ({error}): run `make install`, or source the setup file of your ROS installation"
+            f"the demo needs ROS 2 ({error}): run `make install`, or source the setup file of your ROS"
         ) from error
     plan = _plan(args, options, source, out)
     total = min(args.frames or len(source), len(source))
@@ -148,6 +150,8 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
             bar = tqdm(total=total, unit="frame", desc="playing", file=sys.stderr)
         if bar is not None:
             bar.update(sent - bar.n)
+        if sent == total and bar is not None:
+            bar.close()
 
     try:
         yield show

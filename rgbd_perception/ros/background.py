@@ -39,7 +39,7 @@ class BackgroundThread:
         def job() -> None:
             try:
                 future.set_result(function(*args))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - comes out of `await`
                 future.set_exception(error)
             self._wake_executor()
 
@@ -56,7 +56,9 @@ class BackgroundThread:
         def guarded() -> None:
             try:
                 function()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - logged; the next turn comes all the same
+                if not self._node.context.ok():
+                    return  # everything fails once ROS is shut down
                 self._node.get_logger().error(f"{type(error).__name__}: {error}")
 
         def turn() -> None:

@@ -1,4 +1,4 @@
-"""The books of the whole chain replay -> perception -> mapping: every frame that was sent is accounted for."""
+"""The books of the chain replay -> perception -> mapping: every frame that was sent is accounted for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def chain_counts(sent: int, perception: LedgerCounts, mapping: LedgerCounts) -> 
 
     sent  frames that replay published
 
-    Perception's "processed" means handed on, so what mapping did not receive of it was lost on the way. Raises
-    UserError where the books do not add up: frames still on their way, or more received than were sent.
+    Perception's "processed" means handed on, so what mapping did not receive of it was lost on the way.
+
+    Raises UserError where the books do not add up: frames still on their way, or more received than were sent.
     """
     for name, counts in (("perception", perception), ("mapping", mapping)):
         if counts.in_flight:
@@ -29,8 +30,8 @@ def chain_counts(sent: int, perception: LedgerCounts, mapping: LedgerCounts) -> 
     for way, count in lost.items():
         if count < 0:
             raise UserError(
-                f"{-count} frames too many arrived on the way from {way}: another node publishes the same topics; "
-                "choose another ROS_DOMAIN_ID"
+                f"{-count} frames too many arrived on the way from {way}: another node publishes the same "
+                "topics; choose another ROS_DOMAIN_ID"
             )
     drops = Counter(perception.drops) + Counter(mapping.drops) + Counter({TRANSPORT_LOST: sum(lost.values())})
     return LedgerCounts(sent, mapping.frames_processed, dict(drops))

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-
-from rclpy.node import Node
+from typing import TYPE_CHECKING
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.ros.runtime import spin_nodes
+from rgbd_perception.ros.quiet_start import quiet_start
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 NODES = ("perception", "mapping", "replay")
 
@@ -53,6 +55,8 @@ def make_nodes(names: Sequence[str]) -> list[Node]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the container until SIGINT or SIGTERM."""
+    with quiet_start():
+        from rgbd_perception.ros.runtime import spin_nodes
     own, ros_args = split_arguments(sys.argv[1:] if args is None else args)
     parser = argparse.ArgumentParser(prog="rgbd-perception container", description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", nargs="+", choices=NODES, default=["perception", "mapping"])

@@ -19,7 +19,7 @@ from rgbd_perception.ros.qos import DIAGNOSTICS, LATCHED
 from rgbd_perception.srv import MapFile, QueryText
 
 START_TOPIC = "demo_client/start"
-"""Nothing is sent on it: a subscriber is the sign that replay may begin (its parameter ``wait_for_topics``)."""
+"""Nothing is sent on it: a subscriber tells replay to begin (see its parameter ``wait_for_topics``)."""
 
 _SETTLED_STATUSES = 3
 """Equal reports in a row after which no frame is on its way any more (a report a second)."""
@@ -76,15 +76,16 @@ class GraphClient:
                 raise UserError(f"waited {timeout_s:.0f} s for {what}, in vain: {self._states()}")
             self._executor.spin_once(timeout_sec=0.1)
 
-    def wait_ready(self, names: Sequence[str], timeout_s: float = 180.0) -> None:
+    def wait_ready(self, names: Sequence[str], stall_s: float = 300.0) -> None:
         """Wait until these nodes report that they run (models are loaded) and the services are there."""
-        self.wait_for(
-            lambda: all(self._is_running(name) for name in names), timeout_s, "the nodes to be ready"
-        )
-        services = (self._query, self._save)
-        self.wait_for(
-            lambda: all(client.service_is_ready() for client in services), 10.0, "the map's services"
-        )
+
+        def ready() -> bool:
+            services = (self._query, self._save)
+            return all(self._is_running(name) for name in names) and all(
+                client.service_is_ready() for client in services
+            )
+
+        self.wait_for(ready, stall_s, "the nodes to be ready", progress=self._states)
 
     def open_gate(self) -> None:
         """Let replay begin: it waits for a subscriber of START_TOPIC, which this makes."""
@@ -101,7 +102,7 @@ class GraphClient:
         self.wait_for(lambda: self._finished, stall_s, "the end of the sequence", progress)
 
     def wait_drained(self, names: Sequence[str], timeout_s: float = 60.0) -> None:
-        """Wait until no frame is on its way: the books of these nodes are closed and do not change any more."""
+        """Wait until no frame is on its way: the books of these nodes are closed and stay so."""
         for history in self._statuses.values():
             del history[:-1]
 

@@ -9,24 +9,26 @@ from collections.abc import Mapping
 from rgbd_perception.resources import share_file
 
 PROFILE = "config/fastdds_profile.xml"
-PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-"""The second is the name in ROS 2 Humble."""
+PROFILE_VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE"
+HUMBLE_PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+"""The old name, which Humble needs and later distributions warn about."""
 
 _DOMAINS = range(1, 100)
 """Domain ids whose ports lie below the range that Linux gives to outgoing connections."""
 
 
 def fastdds_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables that make Fast DDS read the shipped profile; empty where the user has chosen one already.
+    """The variable that makes Fast DDS read the shipped profile; empty where the user has chosen one already.
 
     environment  what is set; None: that of this process
 
     Raises UserError where the profile is not installed.
     """
     environment = os.environ if environment is None else environment
-    if any(environment.get(name) for name in PROFILE_VARIABLES):
+    if environment.get(PROFILE_VARIABLE) or environment.get(HUMBLE_PROFILE_VARIABLE):
         return {}
-    return dict.fromkeys(PROFILE_VARIABLES, str(share_file(PROFILE)))
+    is_humble = environment.get("ROS_DISTRO") == "humble"
+    return {HUMBLE_PROFILE_VARIABLE if is_humble else PROFILE_VARIABLE: str(share_file(PROFILE))}
 
 
 def private_graph_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -51,7 +53,7 @@ def unused_domain() -> int:
 
 
 def _is_unused(domain: int) -> bool:
-    """Whether the port of the domain's first participant (7400 + 250 domain + 10 in the RTPS standard) is free."""
+    """Whether the port of the domain's first participant (RTPS: 7400 + 250 domain + 10) is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))

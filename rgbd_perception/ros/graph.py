@@ -19,12 +19,12 @@ import yaml
 from rgbd_perception.errors import UserError
 
 NODES = ("replay", "perception", "mapping")
-"""The nodes of the demo's graph; each is also the name of its module, with ``_node`` appended."""
+"""The nodes of the demo's graph."""
 
 GRACE_S = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 """Seconds that a process gets to react to each signal, in the order in which they are sent.
 
-SIGINT has time for what a node may be in the middle of: a network that is being loaded, a map that is being saved.
+After SIGINT there is time for what a node may be in the middle of: loading a network, saving a map.
 """
 
 REMAPPINGS = ("mapping:frame:=perception/frame", "mapping:labels:=perception/labels")
@@ -53,12 +53,9 @@ class GraphPlan:
         for rule in REMAPPINGS:
             ros_args += ["-r", rule]
         nodes = [name for name in NODES if name in self.parameters]
-        if self.processes:
-            return {
-                name: [sys.executable, "-m", f"rgbd_perception.ros.{name}_node", *ros_args] for name in nodes
-            }
-        container = [sys.executable, "-m", "rgbd_perception.ros.container", "--nodes", *nodes]
-        return {"container": [*container, *ros_args]}
+        groups = {name: [name] for name in nodes} if self.processes else {"container": nodes}
+        start = [sys.executable, "-m", "rgbd_perception.ros.container", "--nodes"]
+        return {name: [*start, *members, *ros_args] for name, members in groups.items()}
 
 
 class Graph:
@@ -108,7 +105,7 @@ class Graph:
                 )
 
     def stop(self) -> dict[str, int]:
-        """End all processes: SIGINT, then SIGTERM, then SIGKILL. Returns name -> exit status (0: ended cleanly)."""
+        """End all processes: SIGINT, then SIGTERM, then SIGKILL. Returns name -> exit status (0: cleanly)."""
         for number, grace_s in GRACE_S.items():
             running = [(name, child) for name, child in self._children.items() if child.poll() is None]
             for name, child in running:

@@ -1,4 +1,4 @@
-"""The map of a running node: queries, files and vocabulary around a VoxelMap, every refusal one clear sentence.
+"""The map of a running node: queries, files and class names; every refusal is one clear sentence.
 
 No ROS in here. Everything is thread-safe: frames come from one thread, queries and files from others.
 """
@@ -16,6 +16,7 @@ from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping import IntegrateReport, MapConfig, QueryResult, Region, VoxelMap
 from rgbd_perception.text import DEFAULT_TEXT_SPACE, TextEncoder, create_text_encoder
+from rgbd_perception.text.prompts import embed_class_names
 from rgbd_perception.vocabulary import Vocabulary
 
 
@@ -55,7 +56,7 @@ class MapKeeper:
 
     @property
     def text_space(self) -> str:
-        """What texts are compared in: that of the map, else of the class names, else the default encoder's."""
+        """What texts are compared in: that of the map, of the class names, or the default."""
         own = self._vocabulary.text_space if self._vocabulary is not None else ""
         return self._map.text_space or own or DEFAULT_TEXT_SPACE
 
@@ -77,12 +78,12 @@ class MapKeeper:
             self._map.set_vocabulary(vocabulary)
 
     def embed_vocabulary(self, vocabulary: Vocabulary) -> str:
-        """Set the vocabulary together with the text embeddings of its names, loading the text encoder if need be.
+        """Set the vocabulary with the text embeddings of its names, loading the text encoder if need be.
 
         Returns what became of the class evidence in the map: "unchanged", "recomputed" or "reset". Raises
         UserError where there is no encoder for the text space.
         """
-        embeddings = self._encoder_for(self.text_space).encode(vocabulary.names)
+        embeddings = embed_class_names(self._encoder_for(self.text_space), vocabulary.names)
         with self._changing:
             self._vocabulary, self._class_embeddings = vocabulary, embeddings
             return self._map.set_vocabulary(vocabulary, embeddings)
@@ -127,7 +128,10 @@ class MapKeeper:
         )
 
     def save(self, path: Path) -> str:
-        """Write the map; the old file stays whole until the new one is. Returns what was done; raises UserError."""
+        """Write the map; the old file stays whole until the new one is. Returns what was done.
+
+        Raises UserError where the file cannot be written.
+        """
         present = self._map
         self._changed = False
         try:
@@ -138,7 +142,10 @@ class MapKeeper:
         return f"saved {len(present)} voxels ({size} bytes) to {path}"
 
     def load(self, path: Path) -> str:
-        """Replace the map by that of a file. Returns what was done; raises UserError and keeps the map otherwise."""
+        """Replace the map by that of a file. Returns what was done.
+
+        Raises UserError, and keeps the map, for a file that is damaged or does not belong to this node.
+        """
         loaded = VoxelMap.load(path, self._config)
         self._refuse_foreign(loaded, path)
         with self._changing:

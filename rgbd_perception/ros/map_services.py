@@ -1,4 +1,4 @@
-"""The services of the node ``mapping``, answered in threads of their own, and what is saved without being asked."""
+"""The services of the node ``mapping``, answered in threads of their own, and its autosave."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Response = TypeVar("Response", MapFile.Response, Trigger.Response)
 
 
 class MapServices:
-    """``~/query_text``, ``~/save_map``, ``~/load_map``, ``~/clear_map``. A failure is ``success`` false and why.
+    """``~/query_text``, ``~/save_map``, ``~/load_map``, ``~/clear_map``: a failure says why in its message.
 
     frame_in_map  the (4, 4) pose of a frame in the map frame; raises UserError where it is not known
     """
@@ -63,15 +63,15 @@ class MapServices:
         node.create_service(Trigger, "~/clear_map", self._on_clear)
 
     def load_on_start(self) -> None:
-        """Go on with the map of ``map_file`` where the parameters say so and the file exists. Raises UserError."""
+        """Go on with the map of ``map_file`` where that is wanted and the file exists. Raises UserError."""
         if self._parameters.load_on_start and self._path("").is_file():
             self._node.get_logger().info(self._keeper.load(self._path("")))
 
     def take_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Use these class names from now on.
 
-        An empty map takes them at once, so that no frame has to wait; their text embeddings follow. A map with
-        voxels takes them together with their embeddings, because it needs those to find the new classes in it.
+        An empty map takes them at once, so that no frame has to wait; their text embeddings follow. A map
+        with voxels takes both together, because it needs the embeddings to find the new classes in it.
         """
         at_once = len(self._keeper.map) == 0 or not vocabulary.text_space
         if at_once:
@@ -90,7 +90,7 @@ class MapServices:
         try:
             question = parse_request(request, self._parameters.map_frame, self._frame_in_map)
             results = await self._queries.run(self._answer, question) or []
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the caller waits for an answer
             response.message = self._explain(error)
             return response
         return fill_response(response, question, results)
@@ -110,12 +110,12 @@ class MapServices:
             response.message = await self.files.run(action)
             response.success = True
             self._node.get_logger().info(response.message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the caller waits for an answer
             response.message = self._explain(error)
         return response
 
     def _explain(self, error: Exception) -> str:
-        """The message of a refused request. An error nobody foresaw must be answered too: the caller waits."""
+        """The message of a refused request. An unforeseen error is answered too: the caller waits."""
         if isinstance(error, UserError):
             self._node.get_logger().warning(f"request refused: {error}")
             return str(error)
@@ -147,7 +147,7 @@ class MapServices:
         before = len(self._keeper.map)
         try:
             outcome = self._keeper.embed_vocabulary(vocabulary)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - said in diagnostics; the map works without texts
             self.encoder_problem = f"texts cannot be encoded: {error}"
             self._node.get_logger().error(self.encoder_problem)
             self._keeper.set_vocabulary(vocabulary)

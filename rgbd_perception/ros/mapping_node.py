@@ -45,7 +45,7 @@ _POLL_S = 0.02
 class MappingNode(LifecycleNode):
     """See the module. Ledger, timer, rate and keeper are public for tests and for the container.
 
-    take_frames  subscribe to ``frame``; False where frames come by ``accept`` only (else each would come twice)
+    take_frames  subscribe to ``frame``; False where frames come by ``accept`` (else each comes twice)
     kwargs       of rclpy's node (``parameter_overrides``, ``context`` ...)
 
     Raises UserError for parameters that cannot be used.

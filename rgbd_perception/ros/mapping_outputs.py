@@ -27,7 +27,7 @@ _GREY = (160, 160, 160)
 
 
 class MappingOutputs:
-    """The publishers below ``~/``. May be called from any thread but that of the frames, which they would hold up."""
+    """The publishers below ``~/``. For any thread but that of the frames, which they would hold up."""
 
     def __init__(self, node: LifecycleNode, keeper: MapKeeper, frame_id: str) -> None:
         self._node = node
@@ -60,7 +60,7 @@ class MappingOutputs:
             self._markers.publish(pack_markers(message.header, message.objects, chosen))
 
     def publish_result(self, results: Sequence[QueryResult]) -> None:
-        """``~/query_result``: the voxels in the boxes of the answers with query (from 0), rank (from 1) and score."""
+        """``~/query_result``: the voxels of the answers with query (from 0), rank (from 1) and score."""
         if not _has_reader(self._result):
             return
         present = self._keeper.map

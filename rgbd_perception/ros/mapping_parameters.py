@@ -17,7 +17,7 @@ class MappingParameters:
     map_frame: str = parameter("map", "the fixed frame, z up, that poses, map and answers are in")
     camera_in_child: tuple[float, ...] = parameter(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
-        "with pose_source odometry: x y z qx qy qz qw of the camera's optical frame in the odometry's child frame",
+        "for odometry: x y z qx qy qz qw of the camera's optical frame in the odometry's child frame",
     )
     pose_wait: float = parameter(
         0.5,

@@ -1,4 +1,4 @@
-"""The files in ``config/``: the default of every parameter with its unit and description, from the dataclasses.
+"""The files in ``config/``: every parameter with default, unit and description, from the dataclasses.
 
 python -m rgbd_perception.ros.parameter_files config/     writes them anew; a test compares them
 """
@@ -26,7 +26,8 @@ NODE_PARAMETERS: dict[str, tuple[type, ...]] = {
 def parameter_file(node: str) -> str:
     """The content of ``config/<node>.yaml``."""
     lines = [
-        f"# Parameters of the node {node} with their defaults. Made by `python -m rgbd_perception.ros.parameter_files`.",
+        f"# Parameters of the node {node} and their defaults.",
+        "# Made by `python -m rgbd_perception.ros.parameter_files`.",
         # Not the node's name: rclpy finds only `/**` and the exact name, and the name may be remapped.
         "/**:",
         "  ros__parameters:",

@@ -16,9 +16,9 @@ from rgbd_perception.ros.waiting_room import NotYet
 class PoseBuffer:
     """The poses of the last ``duration_s`` seconds, at most ``capacity`` of them, ordered by stamp.
 
-    Poses may arrive out of order. One that is older than the whole buffer says that the clock was set back (a bag
-    that starts again): everything before it is then forgotten. Between two poses more than ``max_gap_s`` apart
-    nothing is interpolated. Thread-safe.
+    Poses may arrive out of order. One that is older than the whole buffer says that the clock was set back (a
+    bag that starts again): everything before it is then forgotten. Between two poses more than ``max_gap_s``
+    apart nothing is interpolated. Thread-safe.
     """
 
     def __init__(self, duration_s: float = 10.0, capacity: int = 4000, max_gap_s: float = 1.0) -> None:
@@ -53,10 +53,10 @@ class PoseBuffer:
             self._forget_old()
 
     def lookup(self, stamp_ns: int) -> NDArray[np.float64]:
-        """The (4, 4) pose at ``stamp_ns``: the stored one where the stamps agree, else between its two neighbours.
+        """The (4, 4) pose at ``stamp_ns``: the stored one where stamps agree, else between its neighbours.
 
         Raises NotYet ``pose_missing`` (no pose at all) or ``pose_extrapolation`` (newer than the newest), and
-        FrameDropped ``pose_extrapolation`` (older than the oldest) or ``pose_gap`` (neighbours too far apart).
+        FrameDropped ``pose_extrapolation`` (older than the oldest) or ``pose_gap`` (neighbours far apart).
         """
         with self._lock:
             if not self._stamps:

@@ -1,4 +1,4 @@
-"""Where the pose of the camera comes from: tf, a pose topic, or odometry. All answer ``lookup(frame_id, stamp)``."""
+"""Where the pose of the camera comes from: tf, a pose topic, or odometry."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class PoseTopic(_BufferedPoses):
 
 
 class OdometryTopic(_BufferedPoses):
-    """``odometry`` (nav_msgs/Odometry): ``child_frame_id`` in ``header.frame_id``, and the camera fixed in the child."""
+    """``odometry`` (nav_msgs/Odometry): ``child_frame_id`` in ``header.frame_id``, the camera fixed in it."""
 
     def __init__(
         self,
@@ -145,8 +145,8 @@ class TfPoses:
             import tf2_ros
         except ImportError as error:
             raise UserError(
-                f"pose_source:=tf needs tf2_ros, which is not installed ({error}): install ros-$ROS_DISTRO-tf2-ros "
-                "and source the ROS setup file, or use pose_source:=pose or pose_source:=odometry"
+                f"pose_source:=tf needs tf2_ros, which is not installed ({error}): install "
+                "ros-$ROS_DISTRO-tf2-ros and source the ROS setup file, or use pose_source:=pose or odometry"
             ) from error
         self._tf2 = tf2_ros
         self._map_frame = map_frame

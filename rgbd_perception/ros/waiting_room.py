@@ -1,4 +1,4 @@
-"""A short bounded wait for frames that arrive before something they need, such as their pose. No ROS in here."""
+"""A short wait for frames that arrive before something they need, such as their pose. No ROS in here."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class WaitingRoom(Generic[T]):
     ``resolve(item)``         uses the item, or raises NotYet (keep it) or another FrameDropped (give it up)
     ``dropped(item, error)``  told of every item that was given up
 
-    Of more than ``capacity`` waiting items the oldest is given up. Items are tried in the order of their arrival.
-    Thread-safe; the callbacks run under the room's lock, so that no item overtakes another: they must be quick
-    and must not call the room.
+    Of more than ``capacity`` waiting items the oldest is given up. Items are tried in the order of their
+    arrival. Thread-safe; the callbacks run under the room's lock, so that no item overtakes another: they must
+    be quick and must not call the room.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class WaitingRoom(Generic[T]):
         for item, deadline in self._waiting:
             try:
                 self._resolve(item)
-            except NotYet as error:
+            except NotYet as reason:
                 if now >= deadline:
-                    self._dropped(item, error)
+                    self._dropped(item, reason)
                 else:
-                    kept.append((item, deadline, error))
+                    kept.append((item, deadline, reason))
             except FrameDropped as error:
                 self._dropped(item, error)
         while len(kept) > capacity:
-            item, _, error = kept.popleft()
-            self._dropped(item, error)
+            item, _, reason = kept.popleft()
+            self._dropped(item, reason)
         self._waiting = deque((item, deadline) for item, deadline, _ in kept)

@@ -299,8 +299,14 @@ def test_outputs_are_what_the_map_holds(served, vocabulary, encoder):
     rig = Rig(served, voxels_period=0.1, objects_period=0.1)
     rig.map_room(vocabulary, encoder)
     received = {}
-    for topic, kind in (("voxels", PointCloud2), ("objects", MapObjectArray), ("object_markers", MarkerArray)):
-        rig.user.create_subscription(kind, f"mapping/{topic}", lambda m, t=topic: received.update({t: m}), MAP_OUTPUT)
+    for topic, kind in (
+        ("voxels", PointCloud2),
+        ("objects", MapObjectArray),
+        ("object_markers", MarkerArray),
+    ):
+        rig.user.create_subscription(
+            kind, f"mapping/{topic}", lambda m, t=topic: received.update({t: m}), MAP_OUTPUT
+        )
     served.until(lambda: len(received) == 3, what="the outputs")
     voxels = rig.node.keeper.map.voxels()
     points = read_points(received["voxels"])

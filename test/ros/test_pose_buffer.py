@@ -1,4 +1,4 @@
-"""The pose buffer and the waiting room: interpolation, refusal to extrapolate, bounds, every frame counted once."""
+"""The pose buffer and the waiting room: interpolation, no extrapolation, bounds, every frame counted once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pose_at(position, rotation_vector=(0.0, 0.0, 0.0)):
 )
 @settings(max_examples=60, deadline=None)
 def test_constant_motion_is_interpolated_exactly(position, velocity, axis, rate, times, where):
-    """A screw of constant speed is its own linear + slerp interpolation, whatever the stamps and their order."""
+    """A screw of constant speed is its own linear and slerp interpolation, whatever the stamps are."""
     unit = np.asarray(axis) / max(float(np.linalg.norm(axis)), 1e-9)
     if np.linalg.norm(axis) < 1e-3:
         unit = np.array([0.0, 0.0, 1.0])

@@ -83,7 +83,7 @@ def test_pose_topic_is_the_camera_and_is_interpolated(graph):
 
 
 def test_odometry_carries_the_camera_along(graph):
-    """A robot at (10, 0) turned left by 90 degrees: a camera 1 m ahead of it is at (10, 1), not at (11, 0)."""
+    """A robot at (10, 0) turned left by 90 degrees: a camera 1 m ahead is at (10, 1), not at (11, 0)."""
     node, sender, deliver = graph
     arrivals = []
     camera = (1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0)
@@ -98,8 +98,12 @@ def test_odometry_carries_the_camera_along(graph):
 
 @pytest.mark.parametrize(
     ("frame_id", "quaternion", "reason"),
-    [("odom", (0, 0, 0, 1), "pose_frame_mismatch"), ("map", (0, 0, 0, 0), "pose_invalid"), ("map", (np.nan, 0, 0, 1), "pose_invalid")],
-)  # fmt: skip
+    [
+        ("odom", (0, 0, 0, 1), "pose_frame_mismatch"),
+        ("map", (0, 0, 0, 0), "pose_invalid"),
+        ("map", (np.nan, 0, 0, 1), "pose_invalid"),
+    ],
+)
 def test_bad_pose_is_named_and_the_next_good_one_helps(graph, frame_id, quaternion, reason):
     node, sender, deliver = graph
     arrivals = []

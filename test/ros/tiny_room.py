@@ -22,7 +22,7 @@ RATE = 10.0
 
 
 def camera_pose(angle: float) -> np.ndarray:
-    """A camera at the origin looking horizontally, ``angle`` radians left of +x: its z is forward, y is down."""
+    """A camera at the origin looking horizontally, ``angle`` radians left of +x."""
     pose = np.eye(4)
     pose[:3, 2] = np.cos(angle), np.sin(angle), 0
     pose[:3, 1] = 0, 0, -1
