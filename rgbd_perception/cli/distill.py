@@ -23,16 +23,24 @@ INTERRUPTED = 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="YAML file, for instance config/train/rgbd_mini.yaml")
     parser.add_argument(
-        "--shards", type=Path, default=Path("runs/shards"), help="folder of rendered views (default: %(default)s)"
+        "--shards",
+        type=Path,
+        default=Path("runs/shards"),
+        help="folder of rendered views (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, help="folder of the run: checkpoint, log, weights (default: runs/NAME of the config)"
+        "--out",
+        type=Path,
+        help="folder of the run: checkpoint, log, weights (default: runs/NAME of the config)",
     )
     parser.add_argument("--minutes", type=float, help="training time, instead of the configured one")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument("--no-render", action="store_true", help="train on the views that are there")
     parser.add_argument(
-        "--export-only", type=Path, metavar="FILE", help="do not train: write the weights of the run's checkpoint"
+        "--export-only",
+        type=Path,
+        metavar="FILE",
+        help="do not train: write the weights of the run's checkpoint",
     )
     add_json_argument(parser)
 

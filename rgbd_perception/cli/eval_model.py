@@ -20,7 +20,10 @@ Without --weights and --run the installed weights of the model are scored."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="YAML file of the training")
     parser.add_argument(
-        "--shards", type=Path, default=Path("runs/shards"), help="folder of rendered views (default: %(default)s)"
+        "--shards",
+        type=Path,
+        default=Path("runs/shards"),
+        help="folder of rendered views (default: %(default)s)",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--weights", type=Path, metavar="FILE", help="weights file to score")
@@ -67,7 +70,8 @@ def _load(args: argparse.Namespace, config: Any) -> tuple[Any, dict[str, Any]]:
     weights = read_weights(path)
     model = create_model(weights.info.model, **weights.info.settings)
     load_checkpoint(model, weights.state).require_complete()
-    return model.fold_constants(), {"model_id": weights.info.model_id, "training": weights.info.training}
+    model.fold_constants()
+    return model, {"model_id": weights.info.model_id, "training": weights.info.training}
 
 
 def _print(result: dict[str, Any]) -> None:

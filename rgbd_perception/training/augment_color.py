@@ -34,13 +34,12 @@ def augment_color(
     color: NDArray[np.uint8], config: ColorAugmentation, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """A randomly changed copy of color (H, W, 3) uint8 rgb."""
-    image = color.astype(np.float32) / 255.0
-    image = _mix_channels(image, config, rng)
+    image = _mix_channels(color.astype(np.float32) / np.float32(255.0), config, rng)
     image = _change_tones(image, config, rng)
     if rng.random() < config.vignette_probability:
         image *= _vignette(image.shape[:2], rng)[..., None]
     if rng.random() < config.blur_probability:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4)))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4))), np.float32)
     if rng.random() < config.noise_probability:
         image = image + _sensor_noise(image, rng.uniform(0.0, config.noise_max), rng)
     result = (np.clip(image, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
@@ -59,7 +58,8 @@ def _mix_channels(
     cos, sin = saturation * np.cos(angle), saturation * np.sin(angle)
     rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], np.float32)
     balance = np.diag(1.0 + rng.uniform(-config.white_balance, config.white_balance, 3)).astype(np.float32)
-    return cv2.transform(image, balance @ _FROM_YIQ @ rotation @ _TO_YIQ)
+    mixed = cv2.transform(image, balance @ _FROM_YIQ @ rotation @ _TO_YIQ)
+    return np.asarray(mixed, dtype=np.float32)
 
 
 def _change_tones(
@@ -83,7 +83,7 @@ def _sensor_noise(image: NDArray[np.float32], sigma: float, rng: np.random.Gener
     """Noise that is partly common to the channels, and softer in half of the cases (as after demosaicing)."""
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     if rng.random() < 0.5:
-        noise = cv2.GaussianBlur(noise, (3, 3), 0.0) * 1.5
+        noise = np.asarray(1.5 * cv2.GaussianBlur(noise, (3, 3), 0.0), dtype=np.float32)
     return np.float32(sigma) * noise
 
 

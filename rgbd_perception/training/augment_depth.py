@@ -45,7 +45,7 @@ def augment_depth(
 
 
 def _add_noise(depth: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Noise that grows with the square of the distance (triangulation) and is correlated over a few pixels."""
+    """Noise that grows with the square of the distance (triangulation), correlated over a few pixels."""
     coarse = rng.standard_normal((depth.shape[0] // 2 + 1, depth.shape[1] // 2 + 1), dtype=np.float32)
     noise = cv2.resize(coarse, depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return depth + np.float32(strength) * noise * depth * depth
@@ -61,7 +61,8 @@ def _quantise(depth: NDArray[np.float32], step: float) -> NDArray[np.float32]:
 def _edges(depth: NDArray[np.float32], relative: float, width: int) -> NDArray[np.bool_]:
     """Pixels within ``width`` of a jump larger than ``relative`` times the distance."""
     kernel = np.ones((3, 3), np.uint8)
-    jump = cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) > relative * depth
+    nearest = cv2.erode(np.where(depth > 0, depth, np.float32(np.inf)), kernel)  # a hole is no jump
+    jump = cv2.dilate(depth, kernel) - nearest > relative * depth
     if width > 1:
         jump = cv2.dilate(jump.astype(np.uint8), np.ones((2 * width - 1, 2 * width - 1), np.uint8)) > 0
     return jump.astype(bool)

@@ -26,6 +26,8 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         averages, values = self.model.state_dict(), model.state_dict()
         floating = [name for name, value in values.items() if value.is_floating_point()]
-        torch._foreach_lerp_([averages[name] for name in floating], [values[name] for name in floating], 1 - decay)
+        torch._foreach_lerp_(
+            [averages[name] for name in floating], [values[name] for name in floating], 1 - decay
+        )
         for name in values.keys() - set(floating):
             averages[name].copy_(values[name])

@@ -1,4 +1,4 @@
-"""Training batches from shards. A batch is a function of the seed and its number: that makes resuming exact."""
+"""Training batches from shards: each is a function of the seed and its number, so that resuming is exact."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from rgbd_perception.training.shards import Shard, View
 class BatchConfig:
     """How views become training samples.
 
-    ``drop_depth`` and ``drop_color`` are the probabilities that a sample comes without one of its images, so that
-    the network works without depth and does not lean on color alone. ``mean_target`` is the probability that
-    an object's target is the mean of its descriptions; otherwise it is a random one of them.
+    ``drop_depth`` and ``drop_color`` are the probabilities that a sample comes without one of its images, so
+    that the network works without depth and does not lean on color alone. ``mean_target`` is the probability
+    that an object's target is the mean of its descriptions; otherwise it is a random one of them.
     """
 
     color: ColorAugmentation = field(default_factory=ColorAugmentation)
@@ -37,8 +37,8 @@ class BatchConfig:
 class Batch:
     """One batch; B samples, grid h x w = H/stride x W/stride.
 
-    color (B, H, W, 3) uint8, depth (B, H, W) float32 metres (0 none), tables: B tensors (S_b, D) of unit rows,
-    indices (B, h, w) int32 into them (0 none, else 1 + row), labels (B, h, w) int64 class ids, -1 where none.
+    color (B, H, W, 3) uint8, depth (B, H, W) float32 metres (0 none), tables: B tensors (S_b, D) of unit
+    rows, indices (B, h, w) int32 into them (0 none, else 1 + row), labels (B, h, w) int64, -1 none.
     """
 
     color: NDArray[np.uint8]
@@ -85,7 +85,9 @@ class BatchMaker:
         rows = view.rows[half :: self._stride, half :: self._stride]
         ids = np.unique(rows[rows > 0]).astype(np.int64)
         embeddings = self._targets(shard.embeddings[ids - 1].astype(np.float32), rng)
-        table, indices = segment_targets(rows, ids, embeddings, np.zeros(embeddings.shape[1], np.float32), 0.0)
+        table, indices = segment_targets(
+            rows, ids, embeddings, np.zeros(embeddings.shape[1], np.float32), 0.0
+        )
         labels = np.concatenate(([-1], shard.classes[ids - 1].astype(np.int64)))[indices]
         color, depth = self._worsen(view, rng)
         return color, depth, table, indices, labels
@@ -95,11 +97,10 @@ class BatchMaker:
         objects, choices = descriptions.shape[:2]
         single = descriptions[np.arange(objects), rng.integers(0, choices, objects)]
         use_mean = rng.random(objects) < self._config.mean_target
-        return np.where(use_mean[:, None], descriptions.mean(axis=1), single)
+        means: NDArray[np.float32] = descriptions.mean(axis=1)
+        return np.asarray(np.where(use_mean.reshape(-1, 1), means, single), dtype=np.float32)
 
-    def _worsen(
-        self, view: View, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def _worsen(self, view: View, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         config = self._config
         color = augment_color(view.color, config.color, rng)
         depth = augment_depth(view.depth.astype(np.float32) / 1000.0, config.depth, rng)

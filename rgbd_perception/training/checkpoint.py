@@ -48,6 +48,8 @@ def load_checkpoint_file(folder: Path) -> Checkpoint:
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
-        raise UserError(f"expected a checkpoint in {path}, found none: train without --resume first") from error
+        raise UserError(
+            f"expected a checkpoint in {path}, found none: train without --resume first"
+        ) from error
     except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error

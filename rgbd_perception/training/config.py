@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class ViewsConfig:
-    """What is rendered. The seeds of the splits must not overlap; those of ``test`` are seen by nothing else."""
+    """What is rendered. The seeds of the splits must not overlap; only evaluation sees those of ``test``."""
 
     size: tuple[int, int] = (240, 320)
     views_per_apartment: int = 12
@@ -40,7 +39,8 @@ class ViewsConfig:
 class LossConfig:
     """Weight, temperature and class balance of our contrastive term beside the distillation loss.
 
-    ``balance`` 0 counts every pixel equally, 1 every class; weights are clipped to 1/``max_weight``..``max_weight``.
+    ``balance`` 0 counts every pixel equally, 1 every class; class weights are clipped to 1/``max_weight`` and
+    ``max_weight``.
     """
 
     contrast: float = 0.5
@@ -53,7 +53,7 @@ class LossConfig:
 class OptimizerConfig:
     """AdamW with clipped gradients; norms and biases are not decayed."""
 
-    rate: RateConfig = RateConfig()
+    rate: RateConfig = field(default_factory=RateConfig)
     weight_decay: float = 0.02
     clip_norm: float = 2.0
     average_decay: float = 0.998
@@ -61,7 +61,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class BudgetConfig:
-    """Length of the training: ``minutes`` of training time, or exactly ``steps`` steps where that is not 0."""
+    """Length of the training: ``minutes`` of training time; exactly ``steps`` steps where that is not 0."""
 
     minutes: float = 85.0
     steps: int = 0
@@ -85,9 +85,10 @@ class TrainConfig:
     processes: int = 2
     threads: int = 1
     checkpoint_minutes: float = 3.0
+    branch_scale: float = 0.2
     budget: BudgetConfig = BudgetConfig()
     views: ViewsConfig = ViewsConfig()
-    batches: BatchConfig = BatchConfig()
+    batches: BatchConfig = field(default_factory=BatchConfig)
     phases: tuple[Phase, ...] = field(default_factory=_default_phases)
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -114,7 +115,9 @@ def build(kind: type[Config], values: Any, where: str) -> Config:
     hints = typing.get_type_hints(kind)
     names = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(names)):
-        raise UserError(f"{where}: unknown {', '.join(map(str, unknown))}: expected some of {', '.join(names)}")
+        raise UserError(
+            f"{where}: unknown {', '.join(map(str, unknown))}: expected some of {', '.join(names)}"
+        )
     converted = {name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()}
     try:
         return kind(**converted)
@@ -129,7 +132,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert_tuple(typing.get_args(hint), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
+    if type(value) is hint:
         return value
     raise UserError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
 

@@ -56,9 +56,7 @@ def _window_size(shape: tuple[int, ...], config: CropConfig, rng: np.random.Gene
     return max(height, 1), max(width, 1)
 
 
-def _place(
-    rows: NDArray[np.uint16], window: tuple[int, int], rng: np.random.Generator
-) -> tuple[int, int]:
+def _place(rows: NDArray[np.uint16], window: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
     """Top left corner of the window: anywhere, or so that a pixel of a random object is inside."""
     space = (rows.shape[0] - window[0], rows.shape[1] - window[1])
     corner = (int(rng.integers(0, space[0] + 1)), int(rng.integers(0, space[1] + 1)))

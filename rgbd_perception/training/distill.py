@@ -1,4 +1,4 @@
-"""The whole training of a network, from nothing to a weights file: render, train, fit the temperature, export."""
+"""The whole training of a network, from nothing to a weights file: render, train, calibrate, export."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Folders:
         return self.out / "weights.safetensors"
 
 
-def distill(config: TrainConfig, folders: Folders, *, resume: bool, render: bool = True) -> WeightsInfo | None:
+def distill(
+    config: TrainConfig, folders: Folders, *, resume: bool, render: bool = True
+) -> WeightsInfo | None:
     """Run every step; None where a signal ended the training early (its checkpoint is saved).
 
     ``render`` False trains on the shards that are there. UserError where ``folders.out`` holds another run's

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from rgbd_perception.models.network import Network
 from rgbd_perception.training.losses import cosine_logits
 from rgbd_perception.training.metrics import Confusion
 from rgbd_perception.training.probe import fit_probe, probe_logits
@@ -25,7 +25,7 @@ from rgbd_perception.training.view_outputs import (
 
 
 def evaluate_model(
-    model: nn.Module,
+    model: Network,
     test: Sequence[Shard],
     class_embeddings: NDArray[np.float32],
     *,

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from rgbd_perception.inference.weights import WeightsInfo, save_weights
 from rgbd_perception.models import create_model
+from rgbd_perception.models.network import Network
 from rgbd_perception.training.calibration import fit_temperature
 from rgbd_perception.training.checkpoint import load_checkpoint_file
 from rgbd_perception.training.config import TrainConfig
@@ -21,13 +21,14 @@ from rgbd_perception.training.view_outputs import BOTH, class_cosines, label_ima
 SAMPLES_PER_VIEW = 400
 
 
-def load_averaged_model(config: TrainConfig, run: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load_averaged_model(config: TrainConfig, run: Path) -> tuple[Network, dict[str, Any]]:
     """The averaged network of the run, ready for inference, and notes on its training."""
     checkpoint = load_checkpoint_file(run)
     model = create_model(config.model)
     model.load_state_dict(checkpoint.average)
     notes = {"steps": checkpoint.step, "minutes": round(checkpoint.elapsed_s / 60.0, 1), "seed": config.seed}
-    return model.fold_constants(), notes
+    model.fold_constants()
+    return model, notes
 
 
 def export_run(
@@ -37,7 +38,7 @@ def export_run(
     class_embeddings: NDArray[np.float32],
     path: Path,
 ) -> WeightsInfo:
-    """Write the averaged weights of ``run`` with class embeddings and a temperature fitted on validation views."""
+    """Write the averaged weights of ``run``, class embeddings, a temperature fitted on validation views."""
     model, notes = load_averaged_model(config, run)
     temperature = fit_on_views(model, validation, class_embeddings)
     info = WeightsInfo(
@@ -51,7 +52,7 @@ def export_run(
     return save_weights(path, model.state_dict(), info, class_embeddings)
 
 
-def fit_on_views(model: nn.Module, shards: list[Shard], class_embeddings: NDArray[np.float32]) -> float:
+def fit_on_views(model: Network, shards: list[Shard], class_embeddings: NDArray[np.float32]) -> float:
     """The temperature (divisor of cosines) fitted on random cells of all views of ``shards``."""
     rng = np.random.default_rng(0)
     classes = torch.from_numpy(class_embeddings)

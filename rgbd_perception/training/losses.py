@@ -20,11 +20,11 @@ def segment_targets(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Target table and index image of one view (DVEFormer, arXiv:2601.00359).
 
-    panoptic (H, W) holds segment ids; ``embeddings`` (S, D) are those of the segments ``ids`` (S,). From each of
-    them ``diff_factor`` times the embedding of the whole image (D,) is taken away, which leaves what sets the
-    segment apart; 0 leaves the direction as it is.
-    Returns the table (S, D) of unit rows in the order of ``ids`` and the index image (H, W): 0 where the segment
-    has no embedding, otherwise 1 + its row. Segments without a pixel keep their row.
+    panoptic (H, W) holds segment ids; ``embeddings`` (S, D) are those of the segments ``ids`` (S,). From each
+    of them ``diff_factor`` times the embedding of the whole image (D,) is taken away, which leaves what sets
+    the segment apart; 0 leaves the direction as it is.
+    Returns the table (S, D) of unit rows in the order of ``ids`` and the index image (H, W): 0 where the
+    segment has no embedding, otherwise 1 + its row. Segments without a pixel keep their row.
     """
     ids = np.asarray(ids, dtype=np.int64)
     segments = _unit_rows(np.asarray(embeddings, dtype=np.float32))
@@ -43,19 +43,19 @@ def segment_targets(
 def cosine_distillation_loss(pred: Tensor, tables: Sequence[Tensor], indices: Tensor) -> Tensor:
     """Mean of ``1 - cos(pred, target)`` over all pixels of the batch that have a target.
 
-    pred (B, D, h, w), not normalised; ``tables[b]`` (S_b, D) and indices (B, h, w) as ``segment_targets`` returns
-    them. Every pixel counts equally, whichever image it is in; a batch without targets gives 0.
+    pred (B, D, h, w), not normalised; ``tables[b]`` (S_b, D) and indices (B, h, w) as ``segment_targets``
+    returns them. Every pixel counts equally, whichever image it is in; a batch without targets gives 0.
     """
+    rows = _cells(pred)
     total = pred.new_zeros(())
-    lengths = pred.flatten(2).norm(dim=1).clamp_min(1e-8)
-    for embedding, table, index, length in zip(pred, tables, indices, lengths, strict=True):
+    for row, table, index, length in zip(rows, tables, indices, rows.norm(dim=2), strict=True):
         if not len(table):
             continue
         # All products with the few rows of the table cost less than gathering a target for every pixel.
-        products = table.to(embedding) @ embedding.flatten(1)
+        products = row @ table.to(row).T
         pixels = index.flatten()
-        own = products.gather(0, pixels.long().clamp_min(1)[None] - 1)[0]
-        total = total + torch.where(pixels > 0, 1.0 - own / length, 0.0).sum()
+        own = products.gather(1, pixels.long().clamp_min(1)[:, None] - 1)[:, 0]
+        total = total + torch.where(pixels > 0, 1.0 - own / length.clamp_min(1e-8), 0.0).sum()
     return total / max(int((indices > 0).sum()), 1)
 
 
@@ -64,18 +64,19 @@ def class_contrast_loss(
 ) -> Tensor:
     """Our own auxiliary term, not part of DVEFormer: tell the classes apart, not only approach the target.
 
-    Cosines between near classes (wardrobe, cabinet) reach 0.8 in the text space, so the distillation loss hardly
-    changes when a pixel turns to the wrong one of the two. This is the cross-entropy of the softmax over
-    ``cos(pred, class mean) / temperature``, weighted by class so that small things count.
+    Cosines between near classes (wardrobe, cabinet) reach 0.8 in the text space, so the distillation loss
+    hardly changes when a pixel turns to the wrong one of the two. This is the cross-entropy of the softmax
+    over ``cos(pred, class mean) / temperature``, weighted by class so that small things count.
 
     pred (B, D, h, w); class_embeddings (C, D) unit rows; labels (B, h, w), -1 where there is none;
     class_weights (C,). Returns the weighted mean over labelled pixels, 0 where there are none.
     """
-    logits = cosine_logits(pred, class_embeddings) / temperature
-    labels = labels.long()
+    rows = _cells(pred).flatten(0, 1)
+    lengths = rows.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    logits = rows @ class_embeddings.to(rows).T / (lengths * temperature)
+    labels = labels.long().flatten()
     losses = F.cross_entropy(logits, labels, weight=class_weights, ignore_index=-1, reduction="sum")
-    valid = labels[labels >= 0]
-    return losses / class_weights[valid].sum().clamp_min(1e-6)
+    return losses / class_weights[labels[labels >= 0]].sum().clamp_min(1e-6)
 
 
 def cosine_logits(pred: Tensor, class_embeddings: Tensor) -> Tensor:
@@ -85,6 +86,11 @@ def cosine_logits(pred: Tensor, class_embeddings: Tensor) -> Tensor:
     """
     products = F.conv2d(pred, class_embeddings.to(pred)[:, :, None, None])
     return products / pred.norm(dim=1, keepdim=True).clamp_min(1e-6)
+
+
+def _cells(pred: Tensor) -> Tensor:
+    """(B, D, h, w) -> (B, h * w, D); nothing is copied where the memory is channels-last."""
+    return pred.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ class Confusion:
         truth, predicted = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
         union = truth + predicted - right
         present = np.flatnonzero(truth > 0)
-        iou = {names[index]: float(right[index] / union[index]) for index in present}
+        iou = {names[int(index)]: float(right[index] / union[index]) for index in present}
         mean = float(np.mean(list(iou.values()))) if iou else 0.0
         return SegmentationScores(mean, float(right.sum() / max(truth.sum(), 1)), iou, self._mistakes(names))
 
@@ -49,7 +49,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class SegmentationScores:
-    """``mean_iou`` over the classes that occur, ``accuracy`` over pixels, ``iou`` by class, frequent mistakes."""
+    """``mean_iou`` over the classes that occur, ``accuracy`` over pixels, ``iou`` by class, mistakes."""
 
     mean_iou: float
     accuracy: float

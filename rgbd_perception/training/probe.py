@@ -1,7 +1,7 @@
 """Linear probing: how much about the classes is in the embeddings, whatever their text says.
 
-As in DVEFormer (arXiv:2601.00359): one bias-free linear map on unit embeddings, initialised with the class means
-of the training views, trained with cross-entropy; the network itself stays as it is, in evaluation mode.
+As in DVEFormer (arXiv:2601.00359): one bias-free linear map on unit embeddings, initialised with the class
+means of the training views and trained with cross-entropy; the network stays as it is, in evaluation mode.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from rgbd_perception.models.network import Network
 from rgbd_perception.training.shards import Shard
 from rgbd_perception.training.view_outputs import BOTH, embed_view, label_image
 
@@ -21,7 +22,7 @@ SCALE = 20.0
 """Unit rows and unit embeddings give cosines; the scale lets their softmax become sharp."""
 
 
-def fit_probe(model: nn.Module, shards: Sequence[Shard], classes: int, views: int, steps: int = 400) -> Tensor:
+def fit_probe(model: Network, shards: Sequence[Shard], classes: int, views: int, steps: int = 400) -> Tensor:
     """Weights (C, D) of a linear probe fitted on about ``views`` views of the training split."""
     features, labels = _collect(model, shards, views)
     weights = torch.zeros(classes, features.shape[1])
@@ -45,7 +46,7 @@ def probe_logits(embedding: Tensor, weights: Tensor) -> Tensor:
     return F.conv2d(F.normalize(embedding, dim=1), weights[:, :, None, None])
 
 
-def _collect(model: nn.Module, shards: Sequence[Shard], views: int) -> tuple[Tensor, Tensor]:
+def _collect(model: Network, shards: Sequence[Shard], views: int) -> tuple[Tensor, Tensor]:
     """Unit embeddings (N, D) and class ids (N,) of random cells, at most so many of a class in each view."""
     rng = np.random.default_rng(0)
     stride = model.config.stride

@@ -1,8 +1,8 @@
 """Rendering training views to shards: independent random views of random apartments, with target embeddings.
 
-Shard ``i`` of a split is made of the apartments ``first_seed + i * apartments_per_shard`` and following, and depends
-on nothing else. So rendering can be spread over processes, stopped at any time and continued: shards that are
-there are not made again.
+Shard ``i`` of a split is made of the apartments ``first_seed + i * apartments_per_shard`` and following, and
+depends on nothing else. So rendering can be spread over processes, stopped at any time and continued: shards
+that are there are not made again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,14 +79,16 @@ def check_splits(views: ViewsConfig) -> None:
         for name in SPLITS
         for split in [getattr(views, name)]
     )
-    for (_, end, name), (start, _, following) in zip(ranges, ranges[1:], strict=False):
+    for (_, end, name), (start, _, following) in pairwise(ranges):
         if start < end:
             raise UserError(f"the seeds of the splits {name} and {following} overlap: change first_seed")
 
 
 def render_shard(job: Job, encoder: TextEncoder) -> None:
     """Render one shard and write it."""
-    color, depth, rows, texts, classes = [], [], [], [], []
+    color, depth, rows = [], [], []
+    texts: list[list[str]] = []
+    classes: list[int] = []
     for seed in job.seeds:
         apartment = _apartment(seed)
         first_row = len(classes)
@@ -112,7 +115,9 @@ def load_classes(root: Path) -> NDArray[np.float32]:
         with np.load(path) as file:
             return np.asarray(file["embeddings"], dtype=np.float32)
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"cannot read the class embeddings {path}: {error}: render the views again") from error
+        raise UserError(
+            f"cannot read the class embeddings {path}: {error}: render the views again"
+        ) from error
 
 
 def _write_classes(root: Path, text_space: str) -> None:
@@ -121,7 +126,9 @@ def _write_classes(root: Path, text_space: str) -> None:
     root.mkdir(parents=True, exist_ok=True)
     part = root / f"{CLASSES_FILE}.part"
     with part.open("wb") as file:
-        np.savez(file, embeddings=encode_classes(create_text_encoder(text_space)), names=np.array(CLASS_NAMES))
+        np.savez(
+            file, embeddings=encode_classes(create_text_encoder(text_space)), names=np.array(CLASS_NAMES)
+        )
     part.replace(root / CLASSES_FILE)
 
 

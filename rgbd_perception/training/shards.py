@@ -1,4 +1,4 @@
-"""Rendered training views on disk: memory-mapped arrays, so that training needs no renderer and no text encoder.
+"""Rendered training views on disk: memory-mapped arrays; training needs no renderer and no text encoder.
 
 A folder of shards holds ``shard_NNNNN/`` with
 
@@ -101,7 +101,9 @@ def open_shards(root: Path) -> list[Shard]:
     """Open every shard of a folder; UserError where there is none or they do not fit together."""
     shards = [Shard(folder) for folder in list_shards(root)]
     if not shards:
-        raise UserError(f"expected rendered views (shard_*/shard.json) in {root}, found none: render them first")
+        raise UserError(
+            f"expected rendered views (shard_*/shard.json) in {root}, found none: render them first"
+        )
     first = shards[0].info
     for shard in shards:
         if (shard.info.text_space, shard.info.class_names) != (first.text_space, first.class_names):

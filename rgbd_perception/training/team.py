@@ -7,6 +7,7 @@ averaged gradient, so their weights stay equal. Rank 0 decides when to stop, log
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -38,7 +39,8 @@ class Team:
         dist.all_reduce(flat)
         flat /= self.size
         parts = flat.split([tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
+        means = [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+        torch._foreach_copy_(tensors, means)
 
     def from_leader(self, values: Sequence[float]) -> list[float]:
         """The values that rank 0 passed, in every member."""
@@ -50,12 +52,12 @@ class Team:
 
 
 class TeamSession:
-    """A context manager in rank 0: starts ``work(team, *arguments)`` in the other members, waits for their end.
+    """A context manager in rank 0: starts ``work(team, *arguments)`` in the other members and waits for them.
 
     ``work`` must be importable (the members are spawned, not forked).
     """
 
-    def __init__(self, size: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, size: int, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         self._size, self._work, self._arguments = size, work, arguments
 
     def __enter__(self) -> Team:
@@ -71,8 +73,11 @@ class TeamSession:
                 )
                 for rank in range(1, self._size)
             ]
+            # Members inherit that Ctrl-C is ignored: it is for rank 0 to tell them when to stop.
+            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
             for member in self._members:
                 member.start()
+            signal.signal(signal.SIGINT, previous)
             _join(0, self._size, meeting)
             self._cleanup = stack.pop_all()
         return Team(0, self._size)
@@ -94,7 +99,9 @@ def _join(rank: int, size: int, meeting: str) -> None:
     dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=size, timeout=PATIENCE)
 
 
-def _member(rank: int, size: int, meeting: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _member(
+    rank: int, size: int, meeting: str, work: Callable[..., object], arguments: tuple[Any, ...]
+) -> None:
     _join(rank, size, meeting)
     work(Team(rank, size), *arguments)
     dist.destroy_process_group()

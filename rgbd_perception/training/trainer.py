@@ -18,6 +18,7 @@ from rgbd_perception.training.checkpoint import Checkpoint, load_checkpoint_file
 from rgbd_perception.training.class_targets import class_frequencies, class_weights
 from rgbd_perception.training.clock import StopRequest, TrainingClock
 from rgbd_perception.training.config import OptimizerConfig, TrainConfig
+from rgbd_perception.training.initialisation import initialise
 from rgbd_perception.training.losses import class_contrast_loss, cosine_distillation_loss
 from rgbd_perception.training.prefetch import Prefetcher
 from rgbd_perception.training.progress_log import ProgressLog, StepReport
@@ -43,6 +44,7 @@ class Trainer:
         torch.set_flush_denormal(True)
         torch.manual_seed(config.seed)
         self.model = create_model(config.model)
+        initialise(self.model, config.branch_scale)
         self.average = WeightAverage(self.model, config.optimizer.average_decay)
         self.clock = TrainingClock(config.budget)
         self._optimizer = make_optimizer(self.model, config.optimizer)
@@ -111,7 +113,9 @@ class Trainer:
     def _step(self, batch: Batch) -> StepReport:
         loss_config, optimizer_config = self._config.loss, self._config.optimizer
         # Seeded by the step, not left to run on: so a resumed run draws the same stochastic depth.
-        torch.manual_seed((self._config.seed * 1_000_003 + self.clock.step) * self._team.size + self._team.rank)
+        torch.manual_seed(
+            (self._config.seed * 1_000_003 + self.clock.step) * self._team.size + self._team.rank
+        )
         rate = learning_rate(self._progress, optimizer_config.rate)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -122,7 +126,7 @@ class Trainer:
         )
         self._optimizer.zero_grad(set_to_none=True)
         (distillation + loss_config.contrast * contrast).backward()
-        self._team.average_(parameter.grad for parameter in self.model.parameters())
+        self._team.average_([item.grad for item in self.model.parameters() if item.grad is not None])
         gradient = nn.utils.clip_grad_norm_(self.model.parameters(), optimizer_config.clip_norm)
         if not torch.isfinite(gradient):
             raise FloatingPointError(f"the gradient of step {self.clock.step} is not finite")

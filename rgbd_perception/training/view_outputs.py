@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from rgbd_perception.inference.preprocess import normalize, pad_to_multiple
+from rgbd_perception.models.network import Network
 from rgbd_perception.training.losses import cosine_logits
 from rgbd_perception.training.shards import Shard, View
 
@@ -29,7 +30,7 @@ ALL_MODALITIES = (BOTH, Modalities("color_only", depth=False), Modalities("depth
 
 
 @torch.inference_mode()
-def embed_view(model: nn.Module, view: View, modalities: Modalities) -> Tensor:
+def embed_view(model: Network, view: View, modalities: Modalities) -> Tensor:
     """Embeddings (1, D, h, w) of one view, not normalised."""
     config = model.config
     color = torch.from_numpy(np.array(view.color))[None]
@@ -46,7 +47,7 @@ def embed_view(model: nn.Module, view: View, modalities: Modalities) -> Tensor:
 
 
 @torch.inference_mode()
-def class_cosines(model: nn.Module, view: View, classes: Tensor, modalities: Modalities) -> Tensor:
+def class_cosines(model: Network, view: View, classes: Tensor, modalities: Modalities) -> Tensor:
     """Cosines (1, C, h, w) to the unit rows ``classes`` (C, D)."""
     return cosine_logits(embed_view(model, view, modalities), classes)
 
