@@ -16,7 +16,7 @@ def chain_counts(sent: int, perception: LedgerCounts, mapping: LedgerCounts) -> 
 
     sent  frames that replay published
 
-    Perception's "processed" means handed on, so what mapping did not receive of it was lost on the way.
+    Perception's "processed" means handed on; what mapping did not get of it was lost.
 
     Raises UserError where the books do not add up: frames still on their way, or more received than were sent.
     """

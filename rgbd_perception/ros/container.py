@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.ros.quiet_start import quiet_start
+from rgbd_perception.ros.quiet_start import QuietStart
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -55,13 +55,19 @@ def make_nodes(names: Sequence[str]) -> list[Node]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the container until SIGINT or SIGTERM."""
-    with quiet_start():
-        from rgbd_perception.ros.runtime import spin_nodes
+    starting = QuietStart()
+    from rgbd_perception.ros.runtime import spin_nodes
+
     own, ros_args = split_arguments(sys.argv[1:] if args is None else args)
     parser = argparse.ArgumentParser(prog="rgbd-perception container", description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", nargs="+", choices=NODES, default=["perception", "mapping"])
     names = parser.parse_args(own).nodes
-    return spin_nodes(lambda: make_nodes(names), ros_args)
+
+    def factory() -> list[Node]:
+        starting.over()
+        return make_nodes(names)
+
+    return spin_nodes(factory, ros_args)
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

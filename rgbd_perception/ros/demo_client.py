@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -40,8 +41,8 @@ class GraphClient:
         self._finished = False
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, DIAGNOSTICS)
         self._node.create_subscription(Bool, "replay/finished", self._on_finished, LATCHED)
-        self._query = self._node.create_client(QueryText, "mapping/query_text")
-        self._save = self._node.create_client(MapFile, "mapping/save_map")
+        self._query: Client = self._node.create_client(QueryText, "mapping/query_text")
+        self._save: Client = self._node.create_client(MapFile, "mapping/save_map")
 
     def close(self) -> None:
         """Leave the graph."""

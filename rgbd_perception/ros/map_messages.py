@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -37,7 +38,7 @@ def pack_points(header: Header, columns: dict[str, NDArray[np.generic]]) -> Poin
     points = np.empty(count, dtype=dtype)
     for name, values in columns.items():
         points[name] = values
-    layout = dtype.fields or {}
+    layout: Mapping[str, Any] = dtype.fields or {}
     fields = [
         PointField(name=name, offset=layout[name][1], datatype=_POINT_TYPES[layout[name][0].str], count=1)
         for name in columns

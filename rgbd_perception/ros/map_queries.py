@@ -56,7 +56,7 @@ def parse_request(
 def fill_response(
     response: QueryText.Response, question: Question, results: Sequence[QueryResult]
 ) -> QueryText.Response:
-    """Put the answers, in the frame of the request, and the reasons of texts without one into ``response``."""
+    """Put the answers, in the frame of the request, and reasons of texts without one into ``response``."""
     response.success = True
     response.reasons = [result.message for result in results]
     frame_from_map = invert_rigid(question.map_from_frame)

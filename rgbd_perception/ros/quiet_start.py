@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def quiet_start() -> Iterator[None]:
-    """Within this, SIGINT and SIGTERM end the process without a trace. For imports before ``rclpy.init``."""
+class QuietStart:
+    """From its making until ``over``, SIGINT and SIGTERM end the process with status 0 and without a trace.
 
-    def leave(number: int, frame: object) -> None:
-        del number, frame
-        os._exit(0)
+    ``over`` is to be called when rclpy has installed its own handlers, which also call these: then SIGINT becomes
+    KeyboardInterrupt again and SIGTERM is left to rclpy. So there is no moment without a handler.
+    """
 
-    before = {number: signal.signal(number, leave) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def __init__(self) -> None:
+        self._is_over = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def over(self) -> None:
+        """There may be something to save from now on."""
+        self._is_over = True
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        del frame
+        if not self._is_over:
+            os._exit(0)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt

@@ -24,8 +24,8 @@ class WaitingRoom(Generic[T]):
     ``dropped(item, error)``  told of every item that was given up
 
     Of more than ``capacity`` waiting items the oldest is given up. Items are tried in the order of their
-    arrival. Thread-safe; the callbacks run under the room's lock, so that no item overtakes another: they must
-    be quick and must not call the room.
+    arrival. Thread-safe; the callbacks run under the room's lock, so that no item overtakes another: they
+    must be quick and must not call the room.
     """
 
     def __init__(
@@ -78,6 +78,6 @@ class WaitingRoom(Generic[T]):
             except FrameDropped as error:
                 self._dropped(item, error)
         while len(kept) > capacity:
-            item, _, reason = kept.popleft()
-            self._dropped(item, reason)
+            oldest, _, missing = kept.popleft()
+            self._dropped(oldest, missing)
         self._waiting = deque((item, deadline) for item, deadline, _ in kept)

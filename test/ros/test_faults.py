@@ -1,0 +1,133 @@
+"""Signals at any time: the process ends with status 0, and what was mapped is in the file."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rgbd_perception.mapping import VoxelMap
+from rgbd_perception.ros.graph import GraphPlan, write_parameters
+from test.ros.tiny_room import write_room
+from test.ros.weights import write_random_weights
+
+PATIENCE_S = 180.0
+"""For machines with much else to do."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_random_weights(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    return write_room(tmp_path_factory.mktemp("room") / "room", 20)
+
+
+@pytest.fixture
+def container(weights, room, tmp_path):
+    """A running container with all three nodes, playing in a loop and saving once a second."""
+    plan = GraphPlan(
+        {
+            "replay": {"source": str(room), "loop": True},
+            "perception": {"model": str(weights)},
+            "mapping": {
+                "pose_source": "pose",
+                "autosave": True,
+                "map_file": map_file(tmp_path),
+                "autosave_interval": 1.0,
+                "voxel_size": 0.1,
+                "preload_text_encoder": False,
+            },
+        }
+    )
+    parameters = tmp_path / "parameters.yaml"
+    write_parameters(parameters, plan.parameters)
+    (command,) = plan.commands(parameters).values()
+    with (tmp_path / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def map_file(folder):
+    return folder / "map.rgbdmap"
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.01)
+
+
+def catches(process, number):
+    """Whether the process has got as far as to install a handler for a signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    mask = int(status.split("SigCgt:")[1].split()[0], 16)
+    return bool(mask >> (number - 1) & 1)
+
+
+def end(process, number, folder):
+    """Send a signal; the exit status must be 0 and the log without a trace."""
+    process.send_signal(number)
+    status = process.wait(PATIENCE_S)
+    log = (folder / "log.txt").read_text()
+    assert status == 0, log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", [0, 1, 2])
+def test_signal_while_starting(number, moment, container, tmp_path):
+    """In the first moments, among the imports, while the network is being loaded."""
+    wait_until(lambda: catches(container, number), "the first handler")
+    time.sleep(moment * random.Random(number * 10 + moment).uniform(0.5, 1.5))
+    end(container, number, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_mapping_saves_the_map(number, container, tmp_path):
+    path = map_file(tmp_path)
+    wait_until(path.is_file, "the first autosave")
+    first = path.read_bytes()
+    wait_until(lambda: path.read_bytes() != first, "the next autosave")
+    time.sleep(random.Random(number).uniform(0, 1))
+    signalled = time.time()
+    end(container, number, tmp_path)
+    assert path.stat().st_mtime >= signalled, "frames came since the last autosave, but were not saved"
+    assert len(VoxelMap.load(path)) > 100
+    assert {item.name for item in tmp_path.iterdir()} == {"map.rgbdmap", "parameters.yaml", "log.txt"}
+
+
+def test_second_signal_does_not_spoil_the_saving(container, tmp_path):
+    """`ros2 launch` repeats SIGINT, and a terminal sends it to everybody."""
+    path = map_file(tmp_path)
+    wait_until(path.is_file, "the first autosave")
+    container.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    end(container, signal.SIGINT, tmp_path)
+    assert len(VoxelMap.load(path)) > 100
+
+
+def test_kill_leaves_a_whole_map(container, tmp_path):
+    path = map_file(tmp_path)
+    wait_until(path.is_file, "the first autosave")
+    time.sleep(random.Random(9).uniform(0.5, 1.5))
+    container.kill()
+    container.wait()
+    assert len(VoxelMap.load(path)) > 100
+
+
+def test_python_is_the_one_of_the_tests(tmp_path):
+    """The commands of a plan run in this environment, not in whatever `python3` is."""
+    commands = GraphPlan({"replay": {}, "mapping": {}}, processes=True).commands(tmp_path)
+    assert list(commands) == ["replay", "mapping"]
+    assert all(command[0] == sys.executable for command in commands.values())
