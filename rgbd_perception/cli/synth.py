@@ -24,11 +24,17 @@ and objects.json: every object's class, box, description, and questions with and
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first apartment (default %(default)s)")
-    parser.add_argument("--rooms", type=int, default=2, help="rooms in an apartment, 1 to 12 (default %(default)s)")
+    parser.add_argument(
+        "--rooms", type=int, default=2, help="rooms in an apartment, 1 to 12 (default %(default)s)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--frames", type=int, default=300, help="of an apartment (default %(default)s)")
     parser.add_argument(
-        "--size", type=_size, default=(240, 320), metavar="HxW", help="of the images in pixels (default 240x320)"
+        "--size",
+        type=_size,
+        default=(240, 320),
+        metavar="HxW",
+        help="of the images in pixels (default 240x320)",
     )
     parser.add_argument(
         "--apartments", type=int, default=1, metavar="N", help="how many, with consecutive seeds (default 1)"

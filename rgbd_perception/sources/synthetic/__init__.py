@@ -8,10 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rgbd_perception.sources.synthetic.apartment import Apartment, Instance, RoomConfig, generate_apartment
-    from rgbd_perception.sources.synthetic.path import camera_path, random_views
+    from rgbd_perception.sources.synthetic.apartment import (
+        Apartment,
+        Instance,
+        RoomConfig,
+        generate_apartment,
+    )
+    from rgbd_perception.sources.synthetic.path import random_views
     from rgbd_perception.sources.synthetic.render import Rendered, Renderer, View
     from rgbd_perception.sources.synthetic.source import SyntheticSource
+    from rgbd_perception.sources.synthetic.walk import camera_path
     from rgbd_perception.sources.synthetic.writer import write_folder
 
 _HOMES = {
@@ -19,7 +25,7 @@ _HOMES = {
     "Instance": "apartment",
     "RoomConfig": "apartment",
     "generate_apartment": "apartment",
-    "camera_path": "path",
+    "camera_path": "walk",
     "random_views": "path",
     "Rendered": "render",
     "Renderer": "render",

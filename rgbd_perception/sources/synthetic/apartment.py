@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.sources.synthetic import concepts, structure
+from rgbd_perception.sources.synthetic.free_space import free_space
 from rgbd_perception.sources.synthetic.furnish import furnish
 from rgbd_perception.sources.synthetic.layout import Placed
-from rgbd_perception.sources.synthetic.plan import ROOM_KINDS, WALL, Room, make_plan
+from rgbd_perception.sources.synthetic.plan import ROOM_KINDS, Room, make_plan
 
 LIGHTS = 3
 """Lights per room; the first two cast shadows."""
+_ATTEMPTS = 12
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Instance:
         return self.label < 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Apartment:
     """Everything the renderer needs. Triangle i belongs to instance ``tri_instance[i]`` (ids start at 1).
 
@@ -102,22 +104,34 @@ class Apartment:
 
 
 def generate_apartment(seed: int, config: RoomConfig | None = None) -> Apartment:
-    """The apartment of this seed: the same seed and config give the same arrays, bit for bit."""
+    """The apartment of this seed: the same seed and config give the same arrays, bit for bit.
+
+    A draw in which furniture or doors cut a room off is thrown away and made anew.
+    """
     config = config or RoomConfig()
-    rng = np.random.default_rng([seed, 0xA7])
-    kinds = config.kinds or _pick_kinds(rng, config.rooms)
-    rooms = make_plan(rng, tuple(kinds))
+    for attempt in range(_ATTEMPTS):
+        apartment = _draw(seed, attempt, config)
+        space = free_space(apartment)
+        if all(space.reaches(room) for room in apartment.rooms):
+            break
+    return apartment
+
+
+def _draw(seed: int, attempt: int, config: RoomConfig) -> Apartment:
+    rng = np.random.default_rng([seed, attempt, 0])
+    rooms = make_plan(rng, tuple(config.kinds or _pick_kinds(rng, config.rooms)))
     placed: list[Placed] = []
     for room in rooms:
-        placed += _structure(room, np.random.default_rng([seed, 1, room.index]))
-        placed += furnish(room, np.random.default_rng([seed, 2, room.index]), config.min_objects, config.clutter)
-    lights, ambient = _lights(rooms, placed, np.random.default_rng([seed, 3]))
-    return _assemble(seed, config, rooms, placed, lights, ambient, np.random.default_rng([seed, 4]))
+        placed += _structure(room, np.random.default_rng([seed, attempt, 1, room.index]))
+        own = np.random.default_rng([seed, attempt, 2, room.index])
+        placed += furnish(room, own, config.min_objects, config.clutter)
+    lights, ambient = _lights(rooms, placed, np.random.default_rng([seed, attempt, 3]))
+    return _assemble(seed, config, rooms, placed, lights, ambient, np.random.default_rng([seed, attempt, 4]))
 
 
 def _pick_kinds(rng: Generator, count: int) -> tuple[str, ...]:
     if count == 1:
-        return (str(rng.choice(ROOM_KINDS[:5], p=(0.26, 0.22, 0.2, 0.14, 0.18))),)
+        return (str(rng.choice(ROOM_KINDS[:5], p=(0.22, 0.24, 0.2, 0.18, 0.16))),)
     first = [str(k) for k in rng.permutation(["living room", "bedroom", "kitchen", "bathroom", "office"])]
     kinds = [*first, "hallway"][:count]
     while len(kinds) < count:
@@ -131,7 +145,13 @@ def _structure(room: Room, rng: Generator) -> list[Placed]:
     cx, cy = room.center
     parts = [
         Placed(structure.slab_shape(room, finish.floor, False), "floor", (cx, cy, 0.0), 0.0, room.index),
-        Placed(structure.slab_shape(room, finish.ceiling, True), "ceiling", (cx, cy, room.height), 0.0, room.index),
+        Placed(
+            structure.slab_shape(room, finish.ceiling, True),
+            "ceiling",
+            (cx, cy, room.height),
+            0.0,
+            room.index,
+        ),
     ]
     for side in range(4):
         yaw = room.wall_yaw(side)
@@ -145,8 +165,7 @@ def _structure(room: Room, rng: Generator) -> list[Placed]:
                 shape = structure.window_shape(rng, opening, finish.frame, float(rng.uniform(0.7, 2.2)))
                 parts.append(Placed(shape, "window", (x, y, 0.0), yaw, room.index))
             elif opening.owner:
-                angle = float(rng.uniform(1.45, 1.56)) if opening.to >= 0 else 0.0
-                shape = structure.door_shape(rng, opening, finish.door, finish.frame, angle)
+                shape = structure.door_shape(rng, opening, finish.door, finish.frame)
                 parts.append(Placed(shape, "door", (x, y, 0.0), yaw, room.index))
     return parts
 
@@ -255,6 +274,3 @@ def _describe(index: int, item: Placed, rng: Generator) -> Instance:
         attributes=item.shape.attributes,
         description=concepts.describe(item.class_name, item.shape.attributes, rng),
     )
-
-
-__all__ = ["WALL", "Apartment", "Instance", "RoomConfig", "generate_apartment"]

@@ -38,7 +38,14 @@ def furnish(room: Room, rng: Generator, min_objects: int, clutter: float) -> lis
     return layout.placed
 
 
-def _wall(layout: RoomLayout, name: str, only: Sequence[ShapeMaker] = (), chance: float = 1.0, corner: bool = False, attempts: int = 3) -> Placed | None:
+def _wall(
+    layout: RoomLayout,
+    name: str,
+    only: Sequence[ShapeMaker] = (),
+    chance: float = 1.0,
+    corner: bool = False,
+    attempts: int = 3,
+) -> Placed | None:
     """Up to ``attempts`` different shapes against any wall."""
     if layout.rng.random() > chance:
         return None
@@ -49,7 +56,16 @@ def _wall(layout: RoomLayout, name: str, only: Sequence[ShapeMaker] = (), chance
     return None
 
 
-def _front_of(layout: RoomLayout, owner: Placed, name: str, only: Sequence[ShapeMaker], distance: float, facing: bool = True, jitter: float = 0.25, aside: float = 0.0) -> Placed | None:
+def _front_of(
+    layout: RoomLayout,
+    owner: Placed,
+    name: str,
+    only: Sequence[ShapeMaker],
+    distance: float,
+    facing: bool = True,
+    jitter: float = 0.25,
+    aside: float = 0.0,
+) -> Placed | None:
     """In front of ``owner``, looking at it (or away)."""
     for attempt in range(4):
         shape = make_shape(name, layout.rng, only)
@@ -62,7 +78,9 @@ def _front_of(layout: RoomLayout, owner: Placed, name: str, only: Sequence[Shape
     return None
 
 
-def _beside(layout: RoomLayout, owner: Placed, name: str, only: Sequence[ShapeMaker], side: int, at_back: bool = True) -> Placed | None:
+def _beside(
+    layout: RoomLayout, owner: Placed, name: str, only: Sequence[ShapeMaker], side: int, at_back: bool = True
+) -> Placed | None:
     """Left or right of ``owner``, backs aligned."""
     shape = make_shape(name, layout.rng, only)
     low, high = owner.shape.bounds
@@ -73,7 +91,9 @@ def _beside(layout: RoomLayout, owner: Placed, name: str, only: Sequence[ShapeMa
     return layout.put(shape, name, wx, wy, 0.0, owner.yaw)
 
 
-def _chairs_around(layout: RoomLayout, table: Placed, name: str = "chair", only: Sequence[ShapeMaker] = ()) -> None:
+def _chairs_around(
+    layout: RoomLayout, table: Placed, name: str = "chair", only: Sequence[ShapeMaker] = ()
+) -> None:
     """Chairs of one kind along the sides of a table, one or two missing or pulled out."""
     rng = layout.rng
     maker = only or ((seating.chair_with_legs,) if rng.random() < 0.7 else (seating.chair_shell,))
@@ -90,7 +110,13 @@ def _chairs_around(layout: RoomLayout, table: Placed, name: str = "chair", only:
             continue
         shape = make_shape(name, np.random.default_rng(seed), maker)
         push = rng.uniform(0.0, 0.2)
-        wx, wy, _ = table.world((float(x) + (np.sign(x) * push if turn in (np.pi / 2, -np.pi / 2) else 0), float(y + np.sign(y) * push), 0.0))
+        wx, wy, _ = table.world(
+            (
+                float(x) + (np.sign(x) * push if turn in (np.pi / 2, -np.pi / 2) else 0),
+                float(y + np.sign(y) * push),
+                0.0,
+            )
+        )
         layout.put(shape, name, wx, wy, 0.0, table.yaw + turn + rng.uniform(-0.2, 0.2), gap=-0.02)
 
 
@@ -121,7 +147,9 @@ def _living_room(layout: RoomLayout) -> None:
     _wall(layout, "cabinet", (*_WALL_UNIT, storage.cabinet_tall), 0.6)
     _wall(layout, "bookshelf", chance=0.3)
     if layout.room.area > 14 and rng.random() < 0.6:
-        table = layout.put_free(make_shape("table", rng, (tables.table_dining, tables.table_round)), "table", margin=0.75)
+        table = layout.put_free(
+            make_shape("table", rng, (tables.table_dining, tables.table_round)), "table", margin=0.75
+        )
         if table is not None:
             _chairs_around(layout, table)
     if rng.random() < 0.3:
@@ -146,13 +174,14 @@ def _television(layout: RoomLayout) -> None:
             shape = make_shape("television", rng, (maker,))
             layout.put_on(shape, "television", stand, support, _taken(layout, stand, 0), yaw=0.1)
             return
-    layout.put_wall(make_shape("television", rng, (electronics.tv_wall,)), "television", z=rng.uniform(0.9, 1.2))
+    layout.put_wall(
+        make_shape("television", rng, (electronics.tv_wall,)), "television", z=rng.uniform(0.9, 1.2)
+    )
 
 
 def _taken(layout: RoomLayout, owner: Placed, support: int) -> list[tuple[float, float, float]]:
     """What already stands on a support; kept with the layout so that later things stand beside it."""
-    store = layout.__dict__.setdefault("occupied", {})
-    return store.setdefault((id(owner), support), [])
+    return layout.taken.setdefault((layout.placed.index(owner), support), [])
 
 
 def _bedroom(layout: RoomLayout) -> None:
@@ -186,7 +215,11 @@ def _bedroom(layout: RoomLayout) -> None:
 def _desk(layout: RoomLayout) -> Placed | None:
     desk = _wall(layout, "desk")
     if desk is not None:
-        makers = (seating.chair_swivel,) if layout.rng.random() < 0.7 else (seating.chair_with_legs, seating.chair_shell)
+        makers = (
+            (seating.chair_swivel,)
+            if layout.rng.random() < 0.7
+            else (seating.chair_with_legs, seating.chair_shell)
+        )
         _front_of(layout, desk, "chair", makers, 0.15, jitter=0.5)
     return desk
 
@@ -205,7 +238,9 @@ def _office(layout: RoomLayout) -> None:
     if rng.random() < 0.4:
         layout.put_free(make_shape("rug", rng), "rug", solid=False, margin=0.2)
     if rng.random() < 0.3:
-        layout.put_free(make_shape("table", rng, (tables.table_round, tables.table_side)), "table", margin=0.7)
+        layout.put_free(
+            make_shape("table", rng, (tables.table_round, tables.table_side)), "table", margin=0.7
+        )
     if rng.random() < 0.4:
         layout.put_free(make_shape("stool", rng), "stool", margin=0.3)
 
@@ -228,7 +263,9 @@ def _kitchen(layout: RoomLayout) -> None:
     _kitchen_row(layout, row)
     if rng.random() < 0.8:
         shape = make_shape("table", rng, (tables.table_dining, tables.table_round))
-        table = layout.put_free(shape, "table", margin=0.7, tries=20) or _wall(layout, "table", (tables.table_round,))
+        table = layout.put_free(shape, "table", margin=0.7, tries=20) or _wall(
+            layout, "table", (tables.table_round,)
+        )
         if table is not None:
             if rng.random() < 0.25:
                 _chairs_around(layout, table, "stool", (seating.stool_round, seating.stool_square))
@@ -256,7 +293,9 @@ def _kitchen_row(layout: RoomLayout, row: list[tuple[str, Sequence[ShapeMaker]]]
             width = float(shape.size[0])
             along = -length / 2 + offset + width / 2
             placed = None
-            if along + width / 2 < length / 2 and layout._wall_free(wall, along, width, 0.0, float(shape.size[2])):
+            if along + width / 2 < length / 2 and layout.wall_free(
+                wall, along, width, 0.0, float(shape.size[2])
+            ):
                 x, y = room.wall_point(wall, along, 0.015 - float(shape.bounds[0][1]))
                 placed = layout.put(shape, name, x, y, 0.0, room.wall_yaw(wall), gap=0.0)
             if placed is None:
@@ -265,7 +304,7 @@ def _kitchen_row(layout: RoomLayout, row: list[tuple[str, Sequence[ShapeMaker]]]
             pending.pop(0)
             if name in ("cabinet", "sink") and rng.random() < 0.75:
                 upper = make_shape("cabinet", np.random.default_rng(unit_seed + 1), (storage.cabinet_wall,))
-                if layout._wall_free(wall, along, float(upper.size[0]), 1.4, 2.1):
+                if layout.wall_free(wall, along, float(upper.size[0]), 1.4, 2.1):
                     x, y = room.wall_point(wall, along, 0.01 - float(upper.bounds[0][1]))
                     layout.put(upper, "cabinet", x, y, 1.45, room.wall_yaw(wall))
             offset += width + 0.01
@@ -283,12 +322,14 @@ def _bathroom(layout: RoomLayout) -> None:
         shape = make_shape("mirror", rng, (decor.mirror_rectangular, decor.mirror_round))
         x, y, _ = basin.world((0.0, float(basin.shape.bounds[0][1] - shape.bounds[0][1]), 0.0))
         layout.put(shape, "mirror", x, y, 1.2 + float(shape.size[2]) / 2, basin.yaw)
-    _wall(layout, "washing machine", chance=0.8, attempts=4)
+    _wall(layout, "washing machine", chance=0.9, attempts=5)
     _wall(layout, "cabinet", (storage.cabinet_drawers, storage.cabinet_tall), 0.7)
     _wall(layout, "sink", (appliances.sink_pedestal,), 0.25)
     _wall(layout, "trash can", chance=0.7)
     if rng.random() < 0.8:
-        layout.put_free(make_shape("rug", rng, (decor.rug_mat, decor.rug_round)), "rug", margin=0.3, solid=False)
+        layout.put_free(
+            make_shape("rug", rng, (decor.rug_mat, decor.rug_round)), "rug", margin=0.3, solid=False
+        )
     if rng.random() < 0.5:
         layout.put_free(make_shape("stool", rng), "stool", margin=0.25)
 
@@ -350,7 +391,11 @@ def _wall_things(layout: RoomLayout) -> None:
         ("picture", (decor.picture_framed,), 0.5),
         ("clock", (electronics.clock_wall, electronics.clock_square), 0.55),
         ("mirror", (decor.mirror_rectangular, decor.mirror_round), 0.4),
-        ("television", (electronics.tv_wall,), 0.15 if layout.room.kind in ("bedroom", "office", "kitchen") else 0.0),
+        (
+            "television",
+            (electronics.tv_wall,),
+            0.3 if layout.room.kind in ("bedroom", "office", "kitchen") else 0.0,
+        ),
     ]
     for name, makers, chance in wishes:
         if rng.random() < chance:
@@ -389,6 +434,14 @@ _SMALL: dict[str, tuple[tuple[str, tuple[ShapeMaker, ...], float], ...]] = {
         ("backpack", (small.backpack_round, small.backpack_boxy), 0.7),
         ("laptop", (electronics.laptop_open, electronics.laptop_closed), 0.5),
     ),
+    "blanket": (
+        ("pillow", (bedroom.pillow_lying,), 1.0),
+        ("book", (small.book_single, small.book_open), 1.5),
+        ("teddy bear", (), 1.5),
+        ("backpack", (small.backpack_round, small.backpack_boxy), 0.7),
+        ("laptop", (electronics.laptop_open, electronics.laptop_closed), 0.7),
+        ("box", (storage.box_storage, storage.box_closed), 0.3),
+    ),
     "pillow": (("pillow", (bedroom.pillow_lying,), 1.0),),
 }
 
@@ -401,7 +454,7 @@ def _on_furniture(layout: RoomLayout, clutter: float) -> None:
                 _fill_shelf(layout, owner, index, clutter)
                 continue
             area = support.size[0] * support.size[1]
-            wanted = {"seat": 2.2, "pillow": 1.6}.get(support.kind, 1.2 + 3.5 * area)
+            wanted = {"seat": 2.4, "blanket": 1.3, "pillow": 2.5}.get(support.kind, 1.2 + 3.5 * area)
             for _ in range(int(layout.rng.poisson(wanted * clutter))):
                 _small_thing(layout, owner, index)
 
@@ -410,8 +463,9 @@ def _small_thing(layout: RoomLayout, owner: Placed, index: int) -> Placed | None
     support = owner.shape.supports[index]
     name, makers = _draw(layout.rng, support.kind)
     shape = make_shape(name, layout.rng, makers)
-    spread = 0.15 if support.kind == "pillow" else 0.5
-    return layout.put_on(shape, name, owner, support, _taken(layout, owner, index), yaw=spread)
+    leaning = name == "pillow" and support.kind == "seat"
+    spread = 0.15 if name == "pillow" else 0.5
+    return layout.put_on(shape, name, owner, support, _taken(layout, owner, index), yaw=spread, rear=leaning)
 
 
 def _draw(rng: Generator, kind: str) -> tuple[str, tuple[ShapeMaker, ...]]:
@@ -445,7 +499,9 @@ def _fill_shelf(layout: RoomLayout, owner: Placed, index: int, clutter: float) -
                 return
             extra = make_shape(other, rng, makers)
             if extra.size[0] < left and extra.size[1] < depth + 0.05 and extra.size[2] < support.clearance:
-                spot = owner.world((support.center[0] - side * part / 2, support.center[1], support.center[2] + 0.001))
+                spot = owner.world(
+                    (support.center[0] - side * part / 2, support.center[1], support.center[2] + 0.001)
+                )
                 layout.placed.append(Placed(extra, other, spot, owner.yaw, layout.room.index))
         return
     layout.put_on(make_shape(name, rng, makers), name, owner, support, _taken(layout, owner, index), yaw=0.2)
@@ -489,6 +545,8 @@ def _one_more(layout: RoomLayout) -> None:
         owner, index = owners[int(rng.integers(len(owners)))]
         _small_thing(layout, owner, index)
     elif kind < 0.8:
-        layout.put_wall(make_shape("picture", rng, (decor.picture_framed,)), "picture", z=rng.uniform(1.4, 1.8))
+        layout.put_wall(
+            make_shape("picture", rng, (decor.picture_framed,)), "picture", z=rng.uniform(1.4, 1.8)
+        )
     else:
         _floor_thing(layout)

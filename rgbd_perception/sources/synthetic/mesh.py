@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mesh:
     """vertices (V, 3) float32 metres, normals (V, 3) float32 unit, triangles (T, 3) int32."""
 
@@ -172,9 +172,7 @@ def _grid(points: NDArray[np.floating], outward: NDArray[np.floating]) -> Mesh:
     rows, columns = points.shape[:2]
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)[None, :]).ravel()
     right, below = corner + 1, corner + columns
-    triangles = np.concatenate(
-        [np.stack([corner, right, below], 1), np.stack([right, below + 1, below], 1)]
-    )
+    triangles = np.concatenate([np.stack([corner, right, below], 1), np.stack([right, below + 1, below], 1)])
     return _mesh(points.reshape(-1, 3), _unit(outward.reshape(-1, 3)), triangles)
 
 

@@ -20,6 +20,8 @@ class Opening:
     kind    "door" or "window"
     to      the room behind it, or -1 for the outside
     owner   whether this room's side carries the door leaf and frame (an inner door has two sides)
+    hinge   on which end of the opening a door hangs: -1 or 1 along the wall
+    angle   radians by which a door stands open into the room
     """
 
     kind: str
@@ -29,6 +31,8 @@ class Opening:
     high: float
     to: int = -1
     owner: bool = True
+    hinge: int = 1
+    angle: float = 0.0
 
 
 @dataclass
@@ -150,7 +154,20 @@ def _connect(rng: Generator, rooms: list[Room]) -> None:
         side_a, side_b, low, high = touching
         width, top = float(rng.uniform(0.9, 1.05)), float(rng.uniform(2.0, 2.1))
         place = float(rng.uniform(low + 0.6, high - 0.6))
-        a.openings[side_a].append(Opening("door", _along(a, side_a, place), width, 0.0, top, b.index))
+        along = _along(a, side_a, place)
+        # the leaf opens towards the nearer corner, where it is least in the way
+        leaf = Opening(
+            "door",
+            along,
+            width,
+            0.0,
+            top,
+            b.index,
+            True,
+            1 if along > 0 else -1,
+            float(rng.uniform(1.45, 1.56)),
+        )
+        a.openings[side_a].append(leaf)
         b.openings[side_b].append(Opening("door", _along(b, side_b, place), width, 0.0, top, a.index, False))
         old, new = group[a.index], group[b.index]
         group = [new if g == old else g for g in group]
@@ -195,7 +212,10 @@ def _outer_doors(rng: Generator, rooms: list[Room]) -> None:
             width = float(rng.uniform(0.85, 1.0))
             along = _place(rng, room, int(side), width, 0.3)
             if along is not None:
-                room.openings[side].append(Opening("door", along, width, 0.0, float(rng.uniform(2.0, 2.1))))
+                hinge = int(rng.choice([-1, 1]))
+                room.openings[side].append(
+                    Opening("door", along, width, 0.0, float(rng.uniform(2.0, 2.1)), hinge=hinge)
+                )
                 break
 
 
@@ -205,9 +225,13 @@ def _windows(rng: Generator, rooms: list[Room]) -> None:
         count = 1 if room.kind in ("bathroom", "hallway") else int(rng.integers(1, 3))
         for side in sides[:count]:
             narrow = room.kind == "bathroom"
-            width = float(rng.uniform(0.6, 0.9) if narrow else rng.uniform(0.9, min(2.2, room.wall_length(side) * 0.6)))
+            width = float(
+                rng.uniform(0.6, 0.9) if narrow else rng.uniform(0.9, min(2.2, room.wall_length(side) * 0.6))
+            )
             low = float(rng.uniform(1.1, 1.3) if narrow else rng.uniform(0.75, 1.0))
-            high = min(room.height - 0.2, low + float(rng.uniform(0.6, 0.8) if narrow else rng.uniform(1.0, 1.45)))
+            high = min(
+                room.height - 0.2, low + float(rng.uniform(0.6, 0.8) if narrow else rng.uniform(1.0, 1.45))
+            )
             along = _place(rng, room, int(side), width, 0.35)
             if along is not None:
                 room.openings[side].append(Opening("window", along, width, low, high))

@@ -19,7 +19,7 @@ _SHADOWED_LIGHTS = 2
 _AMBIENT_REACH = 0.45
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A camera: pose (4, 4) optical frame to world, intrinsics with the image size."""
 
@@ -27,7 +27,7 @@ class View:
     intrinsics: CameraIntrinsics
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendered:
     """One view. color (H, W, 3) uint8, depth (H, W) float32 metres (0: none), label and instance (H, W) uint16."""
 
@@ -37,7 +37,7 @@ class Rendered:
     instance: NDArray[np.uint16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Hits:
     """What each ray met: distance along the ray, triangle, material, room, point, normal, albedo, cosine."""
 
@@ -75,7 +75,9 @@ class Renderer:
         self._reflect(rays, hits, radiance)
         none = hits.triangle == shading.NO_TRIANGLE
         safe = np.where(none, 0, hits.triangle)
-        instance = np.where(none, 0, self.apartment.tri_instance[safe]).astype(np.uint16).reshape(height, width)
+        instance = (
+            np.where(none, 0, self.apartment.tri_instance[safe]).astype(np.uint16).reshape(height, width)
+        )
         label = self.apartment.labels[instance]
         label[instance == 0] = UNKNOWN_LABEL
         depth = np.where(none, 0.0, hits.t).astype(np.float32).reshape(height, width)
@@ -146,7 +148,8 @@ class Renderer:
     def _reflect(self, rays: NDArray[np.float32], hits: _Hits, radiance: NDArray[np.float32]) -> None:
         """Replace the pixels on mirrors by what is seen in them (one bounce, without shadows)."""
         mirror = np.flatnonzero(
-            (self.apartment.materials[hits.material, 0] == shading.MIRROR) & (hits.triangle != shading.NO_TRIANGLE)
+            (self.apartment.materials[hits.material, 0] == shading.MIRROR)
+            & (hits.triangle != shading.NO_TRIANGLE)
         )
         if len(mirror) == 0:
             return
@@ -159,7 +162,9 @@ class Renderer:
         radiance[mirror] = 0.88 * self._shade(again, seen, lit, np.full(len(again), 0.8, dtype=np.float32))
 
 
-def _spread(share: NDArray[np.float32], small: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _spread(
+    share: NDArray[np.float32], small: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32]:
     """Average the samples of each 4 x 4 tile and enlarge to ``shape``; flat again."""
     smooth = cv2.blur(share.reshape(small), (4, 4))
     return np.asarray(cv2.resize(smooth, shape[::-1], interpolation=cv2.INTER_LINEAR).ravel())

@@ -24,7 +24,7 @@ class Support:
     kind: str = "top"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """An object in its own frame. ``part`` (T,) int32 indexes ``materials`` for each triangle."""
 

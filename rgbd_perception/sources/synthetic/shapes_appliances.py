@@ -13,7 +13,11 @@ from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 def _enamel(rng: Generator) -> Material:
     if rng.random() < 0.55:
         return mat.plastic(rng, "white")
-    return mat.metal(rng, "gray") if rng.random() < 0.7 else mat.plastic(rng, str(rng.choice(["black", "red", "beige"])))
+    return (
+        mat.metal(rng, "gray")
+        if rng.random() < 0.7
+        else mat.plastic(rng, str(rng.choice(["black", "red", "beige"])))
+    )
 
 
 def fridge_two_doors(rng: Generator) -> Shape:
@@ -36,7 +40,10 @@ def fridge_two_doors(rng: Generator) -> Shape:
 def fridge_side_by_side(rng: Generator) -> Shape:
     """Wide refrigerator with two doors and a dispenser."""
     b = ShapeBuilder()
-    body, grip = mat.metal(rng, "gray") if rng.random() < 0.7 else mat.plastic(rng, "black"), mat.metal(rng, "gray")
+    body, grip = (
+        mat.metal(rng, "gray") if rng.random() < 0.7 else mat.plastic(rng, "black"),
+        mat.metal(rng, "gray"),
+    )
     w, d, h = rng.uniform(0.85, 0.95), rng.uniform(0.65, 0.75), rng.uniform(1.7, 1.82)
     b.box(body, (0, -0.03, h / 2), (w, d - 0.06, h))
     for sx in (-1, 1):
@@ -67,7 +74,11 @@ def stove_oven(rng: Generator) -> Shape:
     w, d, h = rng.uniform(0.55, 0.75), 0.6, rng.uniform(0.85, 0.92)
     b.box(body, (0, -0.02, h / 2), (w, d - 0.04, h - 0.02))
     b.box(body, (0, d / 2 - 0.025, h * 0.45), (w - 0.01, 0.05, h * 0.6))
-    b.box(mat.glass(rng) if rng.random() < 0.2 else black, (0, d / 2 + 0.003, h * 0.43), (w - 0.14, 0.008, h * 0.3))
+    b.box(
+        mat.glass(rng) if rng.random() < 0.2 else black,
+        (0, d / 2 + 0.003, h * 0.43),
+        (w - 0.14, 0.008, h * 0.3),
+    )
     b.rod(steel, (-w / 2 + 0.06, d / 2 + 0.035, h * 0.7), (w / 2 - 0.06, d / 2 + 0.035, h * 0.7), 0.012)
     b.box(body if rng.random() < 0.5 else steel, (0, d / 2 - 0.02, h * 0.85), (w, 0.05, h * 0.14))
     for x in np.linspace(-w / 2 + 0.08, w / 2 - 0.08, int(rng.integers(4, 7))):
@@ -140,19 +151,32 @@ def _tap(b: ShapeBuilder, rng: Generator, x: float, y: float, z: float) -> None:
     """A tap behind the basin whose spout reaches towards +y."""
     steel = mat.metal(rng, "gray")
     tall = rng.uniform(0.12, 0.3)
-    bend = [(x, y, z), (x, y, z + tall * 0.8), (x, y + 0.05, z + tall), (x, y + 0.13, z + tall * 0.95), (x, y + 0.16, z + tall * 0.75)]
+    bend = [
+        (x, y, z),
+        (x, y, z + tall * 0.8),
+        (x, y + 0.05, z + tall),
+        (x, y + 0.13, z + tall * 0.95),
+        (x, y + 0.16, z + tall * 0.75),
+    ]
     b.tube(steel, bend, 0.013)
     b.cylinder(steel, (x, y, z), 0.025, 0.03)
     b.rod(steel, (x + 0.03, y, z + 0.05), (x + 0.09, y, z + 0.08), 0.008)
 
 
-def _basin(b: ShapeBuilder, material: Material, x: float, y: float, z: float, w: float, d: float, depth: float) -> None:
+def _basin(
+    b: ShapeBuilder, material: Material, x: float, y: float, z: float, w: float, d: float, depth: float
+) -> None:
     """A rectangular hollow: four sloping inner walls and a bottom below ``z``."""
     b.box(material, (x, y, z - depth), (w * 0.9, d * 0.9, 0.01))
     for s in (-1, 1):
         b.box(material, (x + s * w * 0.47, y, z - depth / 2), (0.012, d, depth), pitch=s * 0.15)
         b.box(material, (x, y + s * d * 0.47, z - depth / 2), (w, 0.012, depth), roll=-s * 0.15)
-    b.cylinder(mat.Material(mat.Texture.PLAIN, (0.1, 0.1, 0.1), (0.1, 0.1, 0.1)), (x, y, z - depth + 0.004), 0.025, 0.004)
+    b.cylinder(
+        mat.Material(mat.Texture.PLAIN, (0.1, 0.1, 0.1), (0.1, 0.1, 0.1)),
+        (x, y, z - depth + 0.004),
+        0.025,
+        0.004,
+    )
 
 
 def sink_kitchen(rng: Generator) -> Shape:
@@ -186,7 +210,11 @@ def _cabinet_with_hole(
     b.box(top, (0, -d / 2 + rear / 2, h - 0.02), (bw, rear, 0.04))
     ahead = d / 2 - 0.02 - bd / 2
     b.box(top, (0, d / 2 - ahead / 2, h - 0.02), (bw, ahead, 0.04))
-    b.box(mat.Material(mat.Texture.PLAIN, (0.05, 0.05, 0.05), (0.05, 0.05, 0.05)), (0, -0.03, 0.05), (w, d - 0.1, 0.1))
+    b.box(
+        mat.Material(mat.Texture.PLAIN, (0.05, 0.05, 0.05), (0.05, 0.05, 0.05)),
+        (0, -0.03, 0.05),
+        (w, d - 0.1, 0.1),
+    )
 
 
 def sink_pedestal(rng: Generator) -> Shape:
@@ -194,13 +222,28 @@ def sink_pedestal(rng: Generator) -> Shape:
     b = ShapeBuilder()
     body = mat.ceramic(rng, "white") if rng.random() < 0.85 else mat.ceramic(rng)
     w, d, h = rng.uniform(0.48, 0.62), rng.uniform(0.4, 0.48), rng.uniform(0.8, 0.88)
-    bowl = [(0.0, -0.17), (0.35, -0.16), (0.75, -0.1), (0.96, 0.0), (1.0, 0.0), (1.0, 0.015), (0.88, 0.015), (0.7, -0.06), (0.4, -0.11), (0, -0.12)]
+    bowl = [
+        (0.0, -0.17),
+        (0.35, -0.16),
+        (0.75, -0.1),
+        (0.96, 0.0),
+        (1.0, 0.0),
+        (1.0, 0.015),
+        (0.88, 0.015),
+        (0.7, -0.06),
+        (0.4, -0.11),
+        (0, -0.12),
+    ]
     b.lathe(body, [(r * 0.5, z) for r, z in bowl], (0, 0.03, h), segments=28, scale=(w, d - 0.06, 1))
     b.box(body, (0, -d / 2 + 0.06, h - 0.04), (w * 0.85, 0.12, 0.11))
     if rng.random() < 0.65:
-        b.lathe(body, [(0.11, 0), (0.085, 0.15), (0.075, h * 0.6), (0.11, h - 0.13)], (0, -0.06, 0), segments=20)
+        b.lathe(
+            body, [(0.11, 0), (0.085, 0.15), (0.075, h * 0.6), (0.11, h - 0.13)], (0, -0.06, 0), segments=20
+        )
     else:
-        b.tube(mat.metal(rng, "gray"), [(0, 0, h - 0.14), (0, 0, h - 0.3), (0, -d / 2 + 0.02, h - 0.3)], 0.018)
+        b.tube(
+            mat.metal(rng, "gray"), [(0, 0, h - 0.14), (0, 0, h - 0.3), (0, -d / 2 + 0.02, h - 0.3)], 0.018
+        )
     _tap(b, rng, 0, -d / 2 + 0.06, h + 0.01)
     return b.build(body)
 
@@ -218,13 +261,23 @@ def sink_vanity(rng: Generator) -> Shape:
         b.box(mat.metal(rng, "gray"), (s * 0.05, d / 2 + 0.02, (h + foot) / 2 + 0.1), (0.014, 0.02, 0.14))
     b.box(mat.stone(rng), (0, 0, h + 0.01), (w + 0.02, d + 0.01, 0.025))
     r = rng.uniform(0.17, 0.21)
-    bowl = [(r * 0.5, 0), (r * 0.85, 0.05), (r, 0.13), (r * 0.94, 0.13), (r * 0.75, 0.05), (0.02, 0.03), (0, 0.03)]
+    bowl = [
+        (r * 0.5, 0),
+        (r * 0.85, 0.05),
+        (r, 0.13),
+        (r * 0.94, 0.13),
+        (r * 0.75, 0.05),
+        (0.02, 0.03),
+        (0, 0.03),
+    ]
     b.lathe(body, bowl, (0, 0.02, h + 0.02), segments=28)
     _tap(b, rng, 0, -d / 2 + 0.04, h + 0.02)
     return b.build(body)
 
 
-def _toilet_bowl(b: ShapeBuilder, body: Material, seat: Material, h: float, front: float, lid_up: bool, hung: bool) -> None:
+def _toilet_bowl(
+    b: ShapeBuilder, body: Material, seat: Material, h: float, front: float, lid_up: bool, hung: bool
+) -> None:
     """Bowl, seat and lid; the bowl's middle is at the origin and it reaches ``front`` towards +y."""
     w = 0.185
     low = h * 0.35 if hung else 0.0
@@ -259,7 +312,9 @@ def toilet_wall_hung(rng: Generator) -> Shape:
     """Wall-hung bowl in front of a boxed-in cistern with a flush plate."""
     b = ShapeBuilder()
     body, seat = mat.ceramic(rng, "white"), mat.plastic(rng, "white")
-    panel = mat.pattern(rng, mat.Texture.TILES, mat.pick_color(rng, ("white", "gray", "beige")), "gray", 0.15, "tiled", 0.3)
+    panel = mat.pattern(
+        rng, mat.Texture.TILES, mat.pick_color(rng, ("white", "gray", "beige")), "gray", 0.15, "tiled", 0.3
+    )
     front = rng.uniform(0.24, 0.27)
     _toilet_bowl(b, body, seat, 0.4, front, rng.random() < 0.4, True)
     b.box(panel, (0, -front - 0.08, 0.55), (0.5, 0.15, 1.1))
@@ -284,7 +339,19 @@ def bathtub_built_in(rng: Generator) -> Shape:
     """Bathtub in a tiled surround."""
     b = ShapeBuilder()
     body = mat.ceramic(rng, "white")
-    apron = body if rng.random() < 0.5 else mat.pattern(rng, mat.Texture.TILES, mat.pick_color(rng, ("white", "gray", "blue", "beige")), "gray", 0.12, "tiled", 0.3)
+    apron = (
+        body
+        if rng.random() < 0.5
+        else mat.pattern(
+            rng,
+            mat.Texture.TILES,
+            mat.pick_color(rng, ("white", "gray", "blue", "beige")),
+            "gray",
+            0.12,
+            "tiled",
+            0.3,
+        )
+    )
     w, d, h = rng.uniform(1.4, 1.75), rng.uniform(0.7, 0.8), rng.uniform(0.5, 0.6)
     rim = 0.07
     for s in (-1, 1):
@@ -302,7 +369,17 @@ def bathtub_free(rng: Generator) -> Shape:
     b = ShapeBuilder()
     body = mat.ceramic(rng, "white") if rng.random() < 0.7 else mat.ceramic(rng)
     w, d, h = rng.uniform(1.45, 1.75), rng.uniform(0.7, 0.8), rng.uniform(0.54, 0.62)
-    wall = [(0.34, 0.0), (0.42, 0.05), (0.47, h * 0.6), (0.5, h - 0.02), (0.5, h), (0.465, h), (0.42, h * 0.6), (0.33, 0.12), (0, 0.1)]
+    wall = [
+        (0.34, 0.0),
+        (0.42, 0.05),
+        (0.47, h * 0.6),
+        (0.5, h - 0.02),
+        (0.5, h),
+        (0.465, h),
+        (0.42, h * 0.6),
+        (0.33, 0.12),
+        (0, 0.1),
+    ]
     b.lathe(body, wall, segments=36, scale=(w, d, 1))
     return b.build(body)
 
@@ -312,8 +389,15 @@ def bathtub_claw(rng: Generator) -> Shape:
     b = ShapeBuilder()
     body, inside, feet = mat.ceramic(rng), mat.ceramic(rng, "white"), mat.metal(rng)
     w, d, h = rng.uniform(1.4, 1.65), rng.uniform(0.68, 0.76), rng.uniform(0.56, 0.64)
-    b.lathe(body, [(0, 0.12), (0.3, 0.12), (0.42, 0.22), (0.48, h * 0.7), (0.5, h)], segments=36, scale=(w, d, 1))
-    b.lathe(inside, [(0.51, h - 0.02), (0.52, h + 0.015), (0.48, h + 0.02), (0.43, h * 0.65), (0.32, 0.2), (0, 0.18)], segments=36, scale=(w, d, 1))
+    b.lathe(
+        body, [(0, 0.12), (0.3, 0.12), (0.42, 0.22), (0.48, h * 0.7), (0.5, h)], segments=36, scale=(w, d, 1)
+    )
+    b.lathe(
+        inside,
+        [(0.51, h - 0.02), (0.52, h + 0.015), (0.48, h + 0.02), (0.43, h * 0.65), (0.32, 0.2), (0, 0.18)],
+        segments=36,
+        scale=(w, d, 1),
+    )
     for sx in (-1, 1):
         for sy in (-1, 1):
             b.rod(feet, (sx * w * 0.27, sy * d * 0.3, 0), (sx * w * 0.24, sy * d * 0.22, 0.2), 0.03, 1.6)
@@ -323,7 +407,13 @@ def bathtub_claw(rng: Generator) -> Shape:
 def _tub_inside(b: ShapeBuilder, material: Material, w: float, d: float, h: float) -> None:
     inside = [(0.5, h - 0.01), (0.47, h * 0.6), (0.42, 0.18), (0.36, 0.14), (0, 0.13)]
     profile = np.linspace(0, 2 * np.pi, 40)
-    ring = np.stack([np.sign(np.cos(profile)) * np.abs(np.cos(profile)) ** 0.35, np.sign(np.sin(profile)) * np.abs(np.sin(profile)) ** 0.35], axis=1)
+    ring = np.stack(
+        [
+            np.sign(np.cos(profile)) * np.abs(np.cos(profile)) ** 0.35,
+            np.sign(np.sin(profile)) * np.abs(np.sin(profile)) ** 0.35,
+        ],
+        axis=1,
+    )
     grid = np.array([[(r * 2 * x * w / 2, r * 2 * y * d / 2, z) for x, y in ring] for r, z in inside])
     b.sheet(material, grid)
 
@@ -349,7 +439,10 @@ def washer_stacked(rng: Generator) -> Shape:
     stacked = upper.build(body)
     for index, material in enumerate(stacked.materials):
         part = stacked.mesh.triangles[stacked.part == index]
-        b.add(material, type(stacked.mesh)(stacked.mesh.vertices, stacked.mesh.normals, part).moved((0, 0, h + 0.01)))
+        b.add(
+            material,
+            type(stacked.mesh)(stacked.mesh.vertices, stacked.mesh.normals, part).moved((0, 0, h + 0.01)),
+        )
     return b.build(body)
 
 
@@ -378,4 +471,8 @@ def _washer_body(b: ShapeBuilder, rng: Generator, body: Material, w: float, d: f
     b.box(panel, (0, y + 0.004, h - 0.07), (w - 0.01, 0.012, 0.11))
     b.box(body, (-w / 2 + 0.11, y + 0.012, h - 0.07), (0.18, 0.012, 0.08))
     b.rod(chrome, (0.08, y, h - 0.07), (0.08, y + 0.03, h - 0.07), 0.03)
-    b.box(mat.pattern(rng, mat.Texture.SCREEN, "black", "black", 0.1), (w / 2 - 0.1, y + 0.012, h - 0.07), (0.1, 0.006, 0.04))
+    b.box(
+        mat.pattern(rng, mat.Texture.SCREEN, "black", "black", 0.1),
+        (w / 2 - 0.1, y + 0.012, h - 0.07),
+        (0.1, 0.006, 0.04),
+    )

@@ -10,6 +10,7 @@ from rgbd_perception.sources.synthetic import mesh as m
 from rgbd_perception.sources.synthetic.materials import Material
 from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
+
 def _bedding(b: ShapeBuilder, rng: Generator, w: float, length: float, z: float) -> Material:
     """Mattress on height ``z`` with a blanket; the head is at -y. Returns the blanket's material."""
     sheet = mat.fabric(rng, str(rng.choice(["white", "white", "beige", "blue", "gray"])), patterned=0.1)
@@ -28,12 +29,14 @@ def _bedding(b: ShapeBuilder, rng: Generator, w: float, length: float, z: float)
     b.cushion(blanket, (0, length / 2 - cover, z + thick + 0.015), (w, 0.22, 0.07), 0.4)
     b.box(blanket, (0, length / 2 + 0.01, z + thick * 0.5), (w, 0.02, thick + 0.06))
     pillow_w = min(0.7, w * 0.45) if w > 1.2 else w * 0.75
-    b.support((0, -length / 2 + 0.3, z + thick), (w - pillow_w * 0.5, 0.2), kind="pillow")
-    b.support((0, length * 0.12, z + thick + 0.04), (w * 0.6, length * 0.35), kind="seat")
+    b.support((0, -length / 2 + 0.3, z + thick), (w - pillow_w * 0.2, 0.45), kind="pillow")
+    b.support((0, length * 0.12, z + thick + 0.04), (w * 0.6, length * 0.35), kind="blanket")
     return blanket
+
 
 def _bed_size(rng: Generator) -> tuple[float, float]:
     return float(rng.choice([0.9, 1.2, 1.4, 1.6, 1.8])) + rng.uniform(-0.03, 0.05), rng.uniform(1.92, 2.08)
+
 
 def bed_frame(rng: Generator) -> Shape:
     """Wooden or metal frame on legs with a board at the head and sometimes at the foot."""
@@ -57,6 +60,7 @@ def bed_frame(rng: Generator) -> Shape:
     _bedding(b, rng, w, length, rail - 0.02)
     return b.build(frame)
 
+
 def bed_box_spring(rng: Generator) -> Shape:
     """Upholstered box spring with a padded headboard."""
     b = ShapeBuilder()
@@ -71,6 +75,7 @@ def bed_box_spring(rng: Generator) -> Shape:
         b.cushion(cover, (x, -length / 2 - 0.03, head / 2), (w / panels, 0.12, head), 0.15)
     _bedding(b, rng, w, length, base)
     return b.build(cover)
+
 
 def bed_platform(rng: Generator) -> Shape:
     """Low platform or a bed with drawers, without a headboard."""
@@ -87,8 +92,10 @@ def bed_platform(rng: Generator) -> Shape:
     _bedding(b, rng, w, length, base)
     return b.build(frame)
 
+
 def _case(rng: Generator) -> Material:
     return mat.fabric(rng, patterned=0.35)
+
 
 def pillow_square(rng: Generator) -> Shape:
     """A throw pillow that leans against something behind it."""
@@ -99,12 +106,16 @@ def pillow_square(rng: Generator) -> Shape:
     b.add(case, _pillow(w, w, t, lean))
     return b.build(case)
 
+
 def pillow_lying(rng: Generator) -> Shape:
     """A bed pillow lying flat."""
     b = ShapeBuilder()
-    case = mat.fabric(rng, str(rng.choice(["white", "white", "gray", "blue", "beige", "pink"])), patterned=0.3)
+    case = mat.fabric(
+        rng, str(rng.choice(["white", "white", "gray", "blue", "beige", "pink"])), patterned=0.3
+    )
     b.add(case, _pillow(rng.uniform(0.5, 0.72), rng.uniform(0.36, 0.5), rng.uniform(0.1, 0.17), np.pi / 2))
     return b.build(case)
+
 
 def pillow_bolster(rng: Generator) -> Shape:
     """A cylindrical bolster."""
@@ -115,6 +126,7 @@ def pillow_bolster(rng: Generator) -> Shape:
     for s in (-1, 1):
         b.cushion(case, (s * w / 2, 0, r), (0.05, 2 * r, 2 * r), 0.9)
     return b.build(case)
+
 
 def _pillow(w: float, h: float, thick: float, lean: float) -> m.Mesh:
     """Pillow standing on its edge, leaning back by ``lean`` radians; thin at the seam, full in the middle."""

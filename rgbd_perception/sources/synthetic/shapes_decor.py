@@ -14,9 +14,18 @@ from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
 
 def _pot(b: ShapeBuilder, rng: Generator, r: float, h: float) -> Material:
-    pot = mat.ceramic(rng) if rng.random() < 0.5 else mat.plastic(rng, str(rng.choice(["orange", "white", "gray", "black", "brown"])))
+    pot = (
+        mat.ceramic(rng)
+        if rng.random() < 0.5
+        else mat.plastic(rng, str(rng.choice(["orange", "white", "gray", "black", "brown"])))
+    )
     low = rng.uniform(0.65, 0.95)
-    b.lathe(pot, [(0, 0), (r * low, 0), (r, h), (r * 0.9, h), (r * 0.88, h * 0.85), (0, h * 0.85)], segments=20, smooth=False)
+    b.lathe(
+        pot,
+        [(0, 0), (r * low, 0), (r, h), (r * 0.9, h), (r * 0.88, h * 0.85), (0, h * 0.85)],
+        segments=20,
+        smooth=False,
+    )
     soil = Material(Texture.BLOTCHES, (0.05, 0.03, 0.02), (0.1, 0.07, 0.05), scale=0.02)
     b.cylinder(soil, (0, 0, h * 0.85), r * 0.88, 0.01)
     return pot
@@ -25,17 +34,44 @@ def _pot(b: ShapeBuilder, rng: Generator, r: float, h: float) -> Material:
 def _green(rng: Generator) -> Material:
     base = np.array([0.07, 0.24, 0.05]) * rng.uniform(0.6, 1.5) + rng.uniform(0, 0.06, 3) * (1, 0.6, 0.4)
     dark = base * rng.uniform(0.35, 0.6)
-    return Material(Texture.LEAVES, tuple(map(float, base)), tuple(map(float, dark)), specular=0.12, gloss=20, name="", color_name="green", phase=rng.uniform(0, 9))
+    return Material(
+        Texture.LEAVES,
+        tuple(map(float, base)),
+        tuple(map(float, dark)),
+        specular=0.12,
+        gloss=20,
+        name="",
+        color_name="green",
+        phase=rng.uniform(0, 9),
+    )
 
 
-def _leaf(b: ShapeBuilder, green: Material, foot: np.ndarray, angle: float, length: float, width: float, rise: float, droop: float) -> None:
+def _leaf(
+    b: ShapeBuilder,
+    green: Material,
+    foot: np.ndarray,
+    angle: float,
+    length: float,
+    width: float,
+    rise: float,
+    droop: float,
+) -> None:
     """One bent leaf from ``foot`` outwards in direction ``angle``."""
     t = np.linspace(0, 1, 6)
     out = np.array([np.cos(angle), np.sin(angle), 0.0])
     side = np.array([-np.sin(angle), np.cos(angle), 0.0])
-    spine = foot + np.outer(t * length * np.cos(rise), out) + np.outer(length * (np.sin(rise) * t - droop * t**2), [0, 0, 1.0])
+    spine = (
+        foot
+        + np.outer(t * length * np.cos(rise), out)
+        + np.outer(length * (np.sin(rise) * t - droop * t**2), [0, 0, 1.0])
+    )
     half = width / 2 * np.sin(np.pi * np.clip(t * 0.92 + 0.08, 0, 1)) ** 0.7
-    b.sheet(green, np.stack([spine - half[:, None] * side, spine + (0, 0, -0.1 * width), spine + half[:, None] * side], axis=1))
+    b.sheet(
+        green,
+        np.stack(
+            [spine - half[:, None] * side, spine + (0, 0, -0.1 * width), spine + half[:, None] * side], axis=1
+        ),
+    )
 
 
 def plant_leafy(rng: Generator) -> Shape:
@@ -47,7 +83,16 @@ def plant_leafy(rng: Generator) -> Shape:
     green = _green(rng)
     size = r * rng.uniform(2.6, 4.2)
     for _ in range(int(rng.integers(14, 26))):
-        _leaf(b, green, np.array([0, 0, h * 0.85]), rng.uniform(0, 2 * np.pi), size * rng.uniform(0.6, 1.0), size * rng.uniform(0.1, 0.22), rng.uniform(0.7, 1.5), rng.uniform(0.2, 0.7))
+        _leaf(
+            b,
+            green,
+            np.array([0, 0, h * 0.85]),
+            rng.uniform(0, 2 * np.pi),
+            size * rng.uniform(0.6, 1.0),
+            size * rng.uniform(0.1, 0.22),
+            rng.uniform(0.7, 1.5),
+            rng.uniform(0.2, 0.7),
+        )
     return b.build(green)
 
 
@@ -67,7 +112,16 @@ def plant_tree(rng: Generator) -> Shape:
         for _ in range(int(rng.integers(14, 24))):
             f = rng.uniform(0.25, 1.0)
             foot = np.array([lean[0] * f, lean[1] * f, h * 0.8 + (tall + 0.2 * h) * f])
-            _leaf(b, green, foot, rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.3), rng.uniform(0.07, 0.12), rng.uniform(0.1, 0.8), rng.uniform(0.1, 0.6))
+            _leaf(
+                b,
+                green,
+                foot,
+                rng.uniform(0, 2 * np.pi),
+                rng.uniform(0.15, 0.3),
+                rng.uniform(0.07, 0.12),
+                rng.uniform(0.1, 0.8),
+                rng.uniform(0.1, 0.6),
+            )
     return b.build(green)
 
 
@@ -84,7 +138,16 @@ def plant_bush(rng: Generator) -> Shape:
         direction = rng.normal(size=3)
         direction /= np.linalg.norm(direction)
         foot = np.array([0, 0, h + size * 0.55]) + direction * (0.6, 0.6, 0.55) * size
-        _leaf(b, green, foot, np.arctan2(direction[1], direction[0]), size * 0.5, size * 0.28, direction[2] + 0.2, 0.3)
+        _leaf(
+            b,
+            green,
+            foot,
+            np.arctan2(direction[1], direction[0]),
+            size * 0.5,
+            size * 0.28,
+            direction[2] + 0.2,
+            0.3,
+        )
     return b.build(green)
 
 
@@ -105,19 +168,43 @@ def plant_cactus(rng: Generator) -> Shape:
     else:
         for _ in range(int(rng.integers(7, 13))):
             foot = np.array([*rng.uniform(-0.5, 0.5, 2) * r, h * 0.8])
-            _leaf(b, green, foot, rng.uniform(0, 2 * np.pi), tall * rng.uniform(0.6, 1), r * 0.5, rng.uniform(1.3, 1.55), 0.0)
+            _leaf(
+                b,
+                green,
+                foot,
+                rng.uniform(0, 2 * np.pi),
+                tall * rng.uniform(0.6, 1),
+                r * 0.5,
+                rng.uniform(1.3, 1.55),
+                0.0,
+            )
     return b.build(green)
 
 
 def _artwork(rng: Generator) -> Material:
-    return Material(Texture.PAINTING, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), specular=0.1, phase=rng.uniform(0, 50))
+    return Material(
+        Texture.PAINTING, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), specular=0.1, phase=rng.uniform(0, 50)
+    )
 
 
 def _picture_frame(rng: Generator) -> Material:
-    return mat.wood(rng) if rng.random() < 0.6 else mat.plastic(rng, str(rng.choice(["black", "white", "yellow", "gray"])))
+    return (
+        mat.wood(rng)
+        if rng.random() < 0.6
+        else mat.plastic(rng, str(rng.choice(["black", "white", "yellow", "gray"])))
+    )
 
 
-def _framed(b: ShapeBuilder, rng: Generator, frame: Material, inside: Material, w: float, h: float, rim: float, mat_width: float = 0.0) -> None:
+def _framed(
+    b: ShapeBuilder,
+    rng: Generator,
+    frame: Material,
+    inside: Material,
+    w: float,
+    h: float,
+    rim: float,
+    mat_width: float = 0.0,
+) -> None:
     """A framed rectangle standing on z = -h/2, its back at -y."""
     for s in (-1, 1):
         b.box(frame, (s * (w - rim) / 2, 0, 0), (rim, 0.03, h))
@@ -159,7 +246,9 @@ def picture_standing(rng: Generator) -> Shape:
 
 
 def _silver() -> Material:
-    return Material(Texture.MIRROR, (0.85, 0.87, 0.88), (0.85, 0.87, 0.88), specular=0.0, sensor_drop=0.6, name="glass")
+    return Material(
+        Texture.MIRROR, (0.85, 0.87, 0.88), (0.85, 0.87, 0.88), specular=0.0, sensor_drop=0.6, name="glass"
+    )
 
 
 def mirror_rectangular(rng: Generator) -> Shape:
@@ -227,7 +316,9 @@ def curtain_roller(rng: Generator, width: float = 1.4, height: float = 1.6) -> S
     return b.build(cloth)
 
 
-def _drape(b: ShapeBuilder, rng: Generator, cloth: Material, x: float, w: float, height: float, top: float = 1.0) -> None:
+def _drape(
+    b: ShapeBuilder, rng: Generator, cloth: Material, x: float, w: float, height: float, top: float = 1.0
+) -> None:
     u = np.linspace(-1, 1, 41)[None, :]
     v = np.linspace(0, 1, 7)[:, None]
     folds = w * rng.uniform(20, 32)
@@ -299,9 +390,14 @@ def _vase(rng: Generator, profile: list[tuple[float, float]], flowers: bool) -> 
     body = _vase_material(rng)
     b.lathe(body, profile, segments=22)
     r, h = profile[-1]
-    b.cylinder(mat.Material(Texture.PLAIN, (0.03, 0.03, 0.03), (0.03, 0.03, 0.03)), (0, 0, h * 0.95), r * 0.65, 0.003)
+    b.cylinder(
+        mat.Material(Texture.PLAIN, (0.03, 0.03, 0.03), (0.03, 0.03, 0.03)), (0, 0, h * 0.95), r * 0.65, 0.003
+    )
     if flowers:
-        petals, green = mat.plastic(rng, mat.pick_color(rng, ("red", "yellow", "pink", "white", "purple", "orange"))), _green(rng)
+        petals, green = (
+            mat.plastic(rng, mat.pick_color(rng, ("red", "yellow", "pink", "white", "purple", "orange"))),
+            _green(rng),
+        )
         for _ in range(int(rng.integers(5, 10))):
             tip = np.array([*rng.uniform(-0.11, 0.11, 2), h + rng.uniform(0.1, 0.22)])
             b.rod(green, (0, 0, h * 0.9), tip, 0.004)
@@ -313,7 +409,19 @@ def vase_belly(rng: Generator) -> Shape:
     """A round belly with a narrow neck."""
     h, r = rng.uniform(0.18, 0.36), rng.uniform(0.06, 0.11)
     neck = r * rng.uniform(0.3, 0.5)
-    return _vase(rng, [(0, 0), (r * 0.6, 0), (r, h * 0.35), (r * 0.85, h * 0.55), (neck, h * 0.78), (neck, h * 0.92), (neck * 1.4, h)], rng.random() < 0.5)
+    return _vase(
+        rng,
+        [
+            (0, 0),
+            (r * 0.6, 0),
+            (r, h * 0.35),
+            (r * 0.85, h * 0.55),
+            (neck, h * 0.78),
+            (neck, h * 0.92),
+            (neck * 1.4, h),
+        ],
+        rng.random() < 0.5,
+    )
 
 
 def vase_cylinder(rng: Generator) -> Shape:
@@ -327,8 +435,32 @@ def vase_amphora(rng: Generator) -> Shape:
     h, r = rng.uniform(0.22, 0.4), rng.uniform(0.07, 0.11)
     b = ShapeBuilder()
     body = _vase_material(rng)
-    b.lathe(body, [(0, 0), (r * 0.5, 0), (r * 0.4, h * 0.08), (r, h * 0.5), (r * 0.9, h * 0.65), (r * 0.4, h * 0.8), (r * 0.45, h * 0.95), (r * 0.6, h)], segments=22)
+    b.lathe(
+        body,
+        [
+            (0, 0),
+            (r * 0.5, 0),
+            (r * 0.4, h * 0.08),
+            (r, h * 0.5),
+            (r * 0.9, h * 0.65),
+            (r * 0.4, h * 0.8),
+            (r * 0.45, h * 0.95),
+            (r * 0.6, h),
+        ],
+        segments=22,
+    )
     for s in (-1, 1):
-        b.tube(body, [(s * r * 0.42, 0, h * 0.9), (s * r * 0.95, 0, h * 0.85), (s * r * 1.1, 0, h * 0.7), (s * r * 0.92, 0, h * 0.58)], 0.01)
-    b.cylinder(mat.Material(Texture.PLAIN, (0.03, 0.03, 0.03), (0.03, 0.03, 0.03)), (0, 0, h * 0.97), r * 0.5, 0.003)
+        b.tube(
+            body,
+            [
+                (s * r * 0.42, 0, h * 0.9),
+                (s * r * 0.95, 0, h * 0.85),
+                (s * r * 1.1, 0, h * 0.7),
+                (s * r * 0.92, 0, h * 0.58),
+            ],
+            0.01,
+        )
+    b.cylinder(
+        mat.Material(Texture.PLAIN, (0.03, 0.03, 0.03), (0.03, 0.03, 0.03)), (0, 0, h * 0.97), r * 0.5, 0.003
+    )
     return b.build(body)

@@ -14,17 +14,23 @@ from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
 def _shade_material(rng: Generator) -> Material:
     """A lamp shade of cloth or paper, lit from inside or not."""
-    word = mat.pick_color(rng, ("white", "beige", "beige", "yellow", "red", "gray", "blue", "green", "orange"))
+    word = mat.pick_color(
+        rng, ("white", "beige", "beige", "yellow", "red", "gray", "blue", "green", "orange")
+    )
     rgb = mat.color(word, rng)
     glow = rng.uniform(0.5, 1.4) if rng.random() < 0.6 else 0.15
-    return Material(Texture.FABRIC, rgb, rgb, scale=0.006, contrast=0.3, emission=glow, name="fabric", color_name=word)
+    return Material(
+        Texture.FABRIC, rgb, rgb, scale=0.006, contrast=0.3, emission=glow, name="fabric", color_name=word
+    )
 
 
 def _stand(rng: Generator) -> Material:
     return mat.metal(rng) if rng.random() < 0.65 else mat.wood(rng)
 
 
-def _shade(b: ShapeBuilder, material: Material, z: float, r: float, h: float, style: int, x: float = 0, y: float = 0) -> None:
+def _shade(
+    b: ShapeBuilder, material: Material, z: float, r: float, h: float, style: int, x: float = 0, y: float = 0
+) -> None:
     """A cone, drum, dome or ball whose lower edge is at ``z``."""
     profiles = (
         [(r, 0), (r * 0.6, h)],
@@ -75,7 +81,13 @@ def lamp_table(rng: Generator) -> Shape:
     shade = _shade_material(rng)
     h, r = rng.uniform(0.32, 0.55), rng.uniform(0.1, 0.17)
     fat = rng.uniform(0.05, 0.085)
-    body = [(fat * 0.8, 0), (fat, h * 0.12), (fat * rng.uniform(0.5, 1.1), h * 0.3), (0.015, h * 0.5), (0.012, h * 0.62)]
+    body = [
+        (fat * 0.8, 0),
+        (fat, h * 0.12),
+        (fat * rng.uniform(0.5, 1.1), h * 0.3),
+        (0.015, h * 0.5),
+        (0.012, h * 0.62),
+    ]
     b.lathe(base, body)
     _shade(b, shade, h * 0.58, r, h * 0.42, int(rng.integers(4)))
     return b.build(shade)
@@ -109,7 +121,14 @@ def lamp_pendant(rng: Generator) -> Shape:
 def lamp_ceiling(rng: Generator) -> Shape:
     """A flat ceiling light; the origin is at the ceiling."""
     b = ShapeBuilder()
-    white = Material(Texture.PLAIN, (0.9, 0.88, 0.82), (0.9, 0.88, 0.82), emission=rng.uniform(0.8, 1.8), color_name="white", name="glass")
+    white = Material(
+        Texture.PLAIN,
+        (0.9, 0.88, 0.82),
+        (0.9, 0.88, 0.82),
+        emission=rng.uniform(0.8, 1.8),
+        color_name="white",
+        name="glass",
+    )
     r = rng.uniform(0.16, 0.26)
     if rng.random() < 0.5:
         b.cylinder(mat.metal(rng), (0, 0, -0.03), r, 0.03, segments=26)
@@ -177,7 +196,11 @@ def _flat_screen(b: ShapeBuilder, rng: Generator, w: float, z: float) -> None:
 def laptop_open(rng: Generator) -> Shape:
     """An open laptop; the screen's angle and size vary."""
     b = ShapeBuilder()
-    case = mat.metal(rng, "gray") if rng.random() < 0.6 else mat.plastic(rng, str(rng.choice(["black", "white", "gray"])))
+    case = (
+        mat.metal(rng, "gray")
+        if rng.random() < 0.6
+        else mat.plastic(rng, str(rng.choice(["black", "white", "gray"])))
+    )
     w = rng.uniform(0.29, 0.39)
     d = w * 0.68
     keys = mat.pattern(rng, Texture.CHECKER, "black", "gray", 0.012, contrast=0.5)
@@ -196,7 +219,11 @@ def laptop_open(rng: Generator) -> Shape:
 def laptop_closed(rng: Generator) -> Shape:
     """A closed laptop."""
     b = ShapeBuilder()
-    case = mat.metal(rng, "gray") if rng.random() < 0.6 else mat.plastic(rng, str(rng.choice(["black", "white"])))
+    case = (
+        mat.metal(rng, "gray")
+        if rng.random() < 0.6
+        else mat.plastic(rng, str(rng.choice(["black", "white"])))
+    )
     w = rng.uniform(0.3, 0.38)
     b.box(case, (0, 0, 0.007), (w, w * 0.68, 0.012))
     b.box(case, (0, 0, 0.018), (w, w * 0.68, 0.009))
@@ -215,7 +242,12 @@ def laptop_on_riser(rng: Generator) -> Shape:
         b.box(case, (s * w * 0.3, 0, rise * 0.4), (0.02, d * 0.8, 0.012), roll=-slope * 0.8)
         b.box(case, (s * w * 0.3, -d * 0.3, rise * 0.4), (0.02, 0.012, rise * 0.8))
     b.box(case, (0, 0, rise * 0.5 + 0.03), (w, d, 0.016), roll=-slope)
-    b.box(mat.pattern(rng, Texture.CHECKER, "black", "gray", 0.012, contrast=0.5), (0, -0.02, rise * 0.5 + 0.045), (w * 0.88, d * 0.5, 0.003), roll=-slope)
+    b.box(
+        mat.pattern(rng, Texture.CHECKER, "black", "gray", 0.012, contrast=0.5),
+        (0, -0.02, rise * 0.5 + 0.045),
+        (w * 0.88, d * 0.5, 0.003),
+        roll=-slope,
+    )
     back = np.array([0, -d / 2, rise + 0.03])
     lean = 0.15
     up = np.array([0, -np.sin(lean), np.cos(lean)])
@@ -227,7 +259,9 @@ def laptop_on_riser(rng: Generator) -> Shape:
 def clock_wall(rng: Generator) -> Shape:
     """A round wall clock; its back is at -y."""
     b = ShapeBuilder()
-    rim = mat.plastic(rng) if rng.random() < 0.6 else (mat.wood(rng) if rng.random() < 0.5 else mat.metal(rng))
+    rim = (
+        mat.plastic(rng) if rng.random() < 0.6 else (mat.wood(rng) if rng.random() < 0.5 else mat.metal(rng))
+    )
     r = rng.uniform(0.13, 0.22)
     face = _dial(rng, r * 0.9)
     b.rod(rim, (0, -0.02, 0), (0, 0.02, 0), r)
@@ -260,7 +294,11 @@ def clock_alarm(rng: Generator) -> Shape:
     face = _dial(rng, r * 0.85)
     b.rod(replace(face, texture=Texture.PLAIN), (0, r * 0.34, center), (0, r * 0.4, center), r * 0.88)
     for angle in np.arange(12) * np.pi / 6:
-        b.box(mat.plastic(rng, "black"), (0.7 * r * np.sin(angle), r * 0.4, center + 0.7 * r * np.cos(angle)), (0.006, 0.003, 0.006))
+        b.box(
+            mat.plastic(rng, "black"),
+            (0.7 * r * np.sin(angle), r * 0.4, center + 0.7 * r * np.cos(angle)),
+            (0.006, 0.003, 0.006),
+        )
     hour = rng.uniform(0, 2 * np.pi)
     for length, angle in ((0.4, hour), (0.62, hour * 12)):
         tip = (length * r * np.sin(angle), r * 0.41, center + length * r * np.cos(angle))
@@ -270,5 +308,7 @@ def clock_alarm(rng: Generator) -> Shape:
 
 def _dial(rng: Generator, radius: float) -> Material:
     light = rng.random() < 0.8
-    first, second = ((0.85, 0.84, 0.78), (0.02, 0.02, 0.02)) if light else ((0.03, 0.03, 0.04), (0.8, 0.8, 0.75))
+    first, second = (
+        ((0.85, 0.84, 0.78), (0.02, 0.02, 0.02)) if light else ((0.03, 0.03, 0.04), (0.8, 0.8, 0.75))
+    )
     return Material(Texture.CLOCK, first, second, scale=radius, specular=0.15, phase=rng.uniform(0, 50))

@@ -63,7 +63,11 @@ def chair_with_legs(rng: Generator) -> Shape:
         b.box(seat, panel, (w - 0.03, 0.03, back * 0.65), roll=tilt)
     else:
         b.cushion(
-            seat, (0, rear - lean * 0.6, h + back * 0.6), (w, 0.07, back * 0.8), 0.3, roll=np.arctan2(lean, back)
+            seat,
+            (0, rear - lean * 0.6, h + back * 0.6),
+            (w, 0.07, back * 0.8),
+            0.3,
+            roll=np.arctan2(lean, back),
         )
     return b.build(seat if style > 1 else frame)
 
@@ -194,10 +198,18 @@ def _upholstered(rng: Generator, seats: int, chaise: bool = False) -> Shape:
     exponent = rng.uniform(0.15, 0.4)
     for sx in (-1, 1):
         for sy in (-1, 1):
-            b.rod(foot, (sx * (w / 2 - 0.08), sy * (d / 2 - 0.08), 0), (sx * (w / 2 - 0.1), sy * (d / 2 - 0.1), foot_h + 0.02), 0.018, 1.4)
+            b.rod(
+                foot,
+                (sx * (w / 2 - 0.08), sy * (d / 2 - 0.08), 0),
+                (sx * (w / 2 - 0.1), sy * (d / 2 - 0.1), foot_h + 0.02),
+                0.018,
+                1.4,
+            )
     base_h = h - 0.12
     b.box(cover, (0, 0, (foot_h + base_h) / 2), (w - 0.02, d - 0.03, base_h - foot_h))
-    b.cushion(cover, (0, -d / 2 + 0.1, h + back / 2 - 0.12), (w - 0.03, 0.2, back + 0.24), exponent, roll=0.08)
+    b.cushion(
+        cover, (0, -d / 2 + 0.1, h + back / 2 - 0.12), (w - 0.03, 0.2, back + 0.24), exponent, roll=0.08
+    )
     arm_h = h + rng.uniform(0.1, 0.22)
     for sx in (-1, 1):
         b.cushion(cover, (sx * (w - arm) / 2, 0, (foot_h + arm_h) / 2), (arm, d, arm_h - foot_h), exponent)
@@ -205,7 +217,9 @@ def _upholstered(rng: Generator, seats: int, chaise: bool = False) -> Shape:
         x = (i - (seats - 1) / 2) * seat_w
         b.cushion(cover, (x, 0.06, h - 0.05), (seat_w * 0.99, d - 0.16, 0.18), 0.28)
         if back > 0.38:
-            b.cushion(cover, (x, -d / 2 + 0.24, h + back * 0.45), (seat_w * 0.97, 0.17, back * 0.9), 0.4, roll=0.18)
+            b.cushion(
+                cover, (x, -d / 2 + 0.24, h + back * 0.45), (seat_w * 0.97, 0.17, back * 0.9), 0.4, roll=0.18
+            )
     b.support((0, 0.05, h + 0.04), (w - 2 * arm - 0.1, d * 0.4), kind="seat")
     if chaise:
         side = float(rng.choice([-1, 1]))

@@ -13,7 +13,11 @@ _PAPER = Material(Texture.STRIPES, (0.75, 0.72, 0.62), (0.6, 0.57, 0.48), scale=
 
 
 def _volume(
-    b: ShapeBuilder, rng: Generator, center: tuple[float, float, float], size: tuple[float, float, float], **turn: float
+    b: ShapeBuilder,
+    rng: Generator,
+    center: tuple[float, float, float],
+    size: tuple[float, float, float],
+    **turn: float,
 ) -> Material:
     """One closed book: a cover around pages. ``size`` is thickness, width, height of a book that stands."""
     cover = mat.plastic(rng)
@@ -112,7 +116,11 @@ def _cup(rng: Generator, profile: list[tuple[float, float]], handle: float, sauc
     ring = [(r * 0.92 + handle * np.cos(t), 0.0, lift + h * 0.5 + h * 0.32 * np.sin(t)) for t in a]
     b.tube(body, ring, 0.007)
     if saucer:
-        b.lathe(body, [(0, 0.004), (0.045, 0.0), (0.075, 0.012), (0.072, 0.016), (0.04, 0.008), (0, 0.008)], segments=22)
+        b.lathe(
+            body,
+            [(0, 0.004), (0.045, 0.0), (0.075, 0.012), (0.072, 0.016), (0.04, 0.008), (0, 0.008)],
+            segments=22,
+        )
     return b.build(body)
 
 
@@ -142,14 +150,30 @@ def mug_tall(rng: Generator) -> Shape:
 
 def _bowl(rng: Generator, r: float, h: float, flat: float, fruit: bool) -> Shape:
     b = ShapeBuilder()
-    body = mat.wood(rng) if rng.random() < 0.25 else (mat.metal(rng) if rng.random() < 0.15 else _mug_material(rng))
-    profile = [(0, 0), (r * 0.4, 0), (r * 0.42, h * 0.08), (r * flat, h * 0.45), (r, h), (r * 0.95, h), (r * flat * 0.9, h * 0.5), (r * 0.3, h * 0.18), (0, h * 0.16)]
+    body = (
+        mat.wood(rng)
+        if rng.random() < 0.25
+        else (mat.metal(rng) if rng.random() < 0.15 else _mug_material(rng))
+    )
+    profile = [
+        (0, 0),
+        (r * 0.4, 0),
+        (r * 0.42, h * 0.08),
+        (r * flat, h * 0.45),
+        (r, h),
+        (r * 0.95, h),
+        (r * flat * 0.9, h * 0.5),
+        (r * 0.3, h * 0.18),
+        (0, h * 0.16),
+    ]
     b.lathe(body, profile, segments=26)
     if fruit:
         for angle in np.arange(int(rng.integers(3, 6))) * 1.3:
             skin = mat.plastic(rng, mat.pick_color(rng, ("red", "orange", "yellow", "green")))
             size = rng.uniform(0.06, 0.08)
-            b.cushion(skin, (r * 0.4 * np.cos(angle), r * 0.4 * np.sin(angle), h * 0.7), (size, size, size), 1.0)
+            b.cushion(
+                skin, (r * 0.4 * np.cos(angle), r * 0.4 * np.sin(angle), h * 0.7), (size, size, size), 1.0
+            )
     return b.build(body)
 
 
@@ -175,7 +199,9 @@ def backpack_round(rng: Generator) -> Shape:
 
 def backpack_boxy(rng: Generator) -> Shape:
     """A boxy school bag with a flap."""
-    return _pack(rng, rng.uniform(0.3, 0.36), rng.uniform(0.16, 0.22), rng.uniform(0.34, 0.42), 0.15, flap=True)
+    return _pack(
+        rng, rng.uniform(0.3, 0.36), rng.uniform(0.16, 0.22), rng.uniform(0.34, 0.42), 0.15, flap=True
+    )
 
 
 def backpack_hiking(rng: Generator) -> Shape:
@@ -183,16 +209,34 @@ def backpack_hiking(rng: Generator) -> Shape:
     return _pack(rng, rng.uniform(0.3, 0.36), rng.uniform(0.2, 0.25), rng.uniform(0.55, 0.7), 0.35, lid=True)
 
 
-def _pack(rng: Generator, w: float, d: float, h: float, e: float, flap: bool = False, lid: bool = False) -> Shape:
+def _pack(
+    rng: Generator, w: float, d: float, h: float, e: float, flap: bool = False, lid: bool = False
+) -> Shape:
     b = ShapeBuilder()
-    cloth = mat.fabric(rng, mat.pick_color(rng, ("black", "blue", "red", "green", "gray", "orange", "purple", "pink")), 0.0)
+    cloth = mat.fabric(
+        rng, mat.pick_color(rng, ("black", "blue", "red", "green", "gray", "orange", "purple", "pink")), 0.0
+    )
     trim = mat.fabric(rng, "black", 0.0) if cloth.color_name != "black" else mat.fabric(rng, "gray", 0.0)
     b.cushion(cloth, (0, 0, h / 2), (w, d, h), e)
     b.cushion(cloth, (0, d / 2, h * 0.3), (w * 0.75, d * 0.45, h * 0.42), e)
     b.box(trim, (0, d * 0.725, h * 0.44), (w * 0.6, 0.004, 0.012))
-    b.tube(trim, [(-0.03, -d * 0.2, h * 0.97), (-0.025, -d * 0.2, h + 0.035), (0.025, -d * 0.2, h + 0.035), (0.03, -d * 0.2, h * 0.97)], 0.009)
+    b.tube(
+        trim,
+        [
+            (-0.03, -d * 0.2, h * 0.97),
+            (-0.025, -d * 0.2, h + 0.035),
+            (0.025, -d * 0.2, h + 0.035),
+            (0.03, -d * 0.2, h * 0.97),
+        ],
+        0.009,
+    )
     for s in (-1, 1):
-        strap = [(s * w * 0.22, -d * 0.4, h * 0.93), (s * w * 0.27, -d * 0.75, h * 0.75), (s * w * 0.33, -d * 0.75, h * 0.4), (s * w * 0.4, -d * 0.4, h * 0.1)]
+        strap = [
+            (s * w * 0.22, -d * 0.4, h * 0.93),
+            (s * w * 0.27, -d * 0.75, h * 0.75),
+            (s * w * 0.33, -d * 0.75, h * 0.4),
+            (s * w * 0.4, -d * 0.4, h * 0.1),
+        ]
         b.tube(trim, strap, 0.02)
         b.cushion(trim, (s * w * 0.5, 0, h * 0.22), (0.07, d * 0.6, h * 0.34), e)
     if flap:
@@ -225,7 +269,14 @@ def _bear(rng: Generator, h: float, standing: bool, scarf: bool = False) -> Shap
     word = mat.pick_color(rng, ("brown", "brown", "beige", "white", "pink", "gray", "orange"))
     base = np.asarray(mat.color(word, rng))
     light = np.clip(base * 1.6 + 0.08, 0, 0.9)
-    fur = Material(Texture.BLOTCHES, tuple(map(float, base)), tuple(map(float, base * 0.7)), scale=0.012, name="fabric", color_name=word)
+    fur = Material(
+        Texture.BLOTCHES,
+        tuple(map(float, base)),
+        tuple(map(float, base * 0.7)),
+        scale=0.012,
+        name="fabric",
+        color_name=word,
+    )
     pale = Material(Texture.BLOTCHES, tuple(map(float, light)), tuple(map(float, light * 0.8)), scale=0.012)
     black = mat.plastic(rng, "black")
     lift = h * 0.12 if standing else 0.0
@@ -239,13 +290,29 @@ def _bear(rng: Generator, h: float, standing: bool, scarf: bool = False) -> Shap
         b.cushion(black, (s * h * 0.085, h * 0.165, head + h * 0.05), (h * 0.045,) * 3, 1.0)
         b.cushion(fur, (s * h * 0.165, 0, head + h * 0.15), (h * 0.15, h * 0.08, h * 0.15), 1.0)
         b.cushion(pale, (s * h * 0.165, h * 0.03, head + h * 0.15), (h * 0.09, h * 0.04, h * 0.09), 1.0)
-        b.cushion(fur, (s * h * 0.26, h * 0.08, lift + h * 0.36), (h * 0.14, h * 0.32, h * 0.15), 0.9, yaw=s * 0.5, roll=-0.5)
+        b.cushion(
+            fur,
+            (s * h * 0.26, h * 0.08, lift + h * 0.36),
+            (h * 0.14, h * 0.32, h * 0.15),
+            0.9,
+            yaw=s * 0.5,
+            roll=-0.5,
+        )
         if standing:
             b.cushion(fur, (s * h * 0.12, 0.0, h * 0.13), (h * 0.18, h * 0.2, h * 0.26), 0.8)
             b.cushion(pale, (s * h * 0.12, h * 0.06, h * 0.03), (h * 0.17, h * 0.26, h * 0.08), 0.8)
         else:
-            b.cushion(fur, (s * h * 0.17, h * 0.24, h * 0.09), (h * 0.18, h * 0.42, h * 0.18), 0.8, yaw=-s * 0.35)
-            b.cushion(pale, (s * h * 0.245, h * 0.44, h * 0.1), (h * 0.17, h * 0.06, h * 0.19), 0.9, yaw=-s * 0.35)
+            b.cushion(
+                fur, (s * h * 0.17, h * 0.24, h * 0.09), (h * 0.18, h * 0.42, h * 0.18), 0.8, yaw=-s * 0.35
+            )
+            b.cushion(
+                pale, (s * h * 0.245, h * 0.44, h * 0.1), (h * 0.17, h * 0.06, h * 0.19), 0.9, yaw=-s * 0.35
+            )
     if scarf:
-        b.cushion(mat.fabric(rng, mat.pick_color(rng, ("red", "blue", "green", "yellow")), 0.5), (0, 0.01, lift + h * 0.52), (h * 0.38, h * 0.36, h * 0.09), 0.8)
+        b.cushion(
+            mat.fabric(rng, mat.pick_color(rng, ("red", "blue", "green", "yellow")), 0.5),
+            (0, 0.01, lift + h * 0.52),
+            (h * 0.38, h * 0.36, h * 0.09),
+            0.8,
+        )
     return b.build(fur)

@@ -12,7 +12,11 @@ from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
 
 def _front(rng: Generator, body: Material) -> Material:
-    return body if rng.random() < 0.6 else mat.painted(rng, str(rng.choice(["white", "gray", "blue", "green", "beige"])))
+    return (
+        body
+        if rng.random() < 0.6
+        else mat.painted(rng, str(rng.choice(["white", "gray", "blue", "green", "beige"])))
+    )
 
 
 def _fronts(
@@ -36,12 +40,20 @@ def _fronts(
             b.box(material, (cx, y + 0.009, cz), (cell_w - 0.012, 0.018, cell_h - 0.012))
             if inset and min(cell_w, cell_h) > 0.25:
                 for s in (-1, 1):
-                    b.box(material, (cx + s * (cell_w / 2 - 0.04), y + 0.022, cz), (0.05, 0.012, cell_h - 0.03))
-                    b.box(material, (cx, y + 0.022, cz + s * (cell_h / 2 - 0.04)), (cell_w - 0.12, 0.012, 0.05))
+                    b.box(
+                        material, (cx + s * (cell_w / 2 - 0.04), y + 0.022, cz), (0.05, 0.012, cell_h - 0.03)
+                    )
+                    b.box(
+                        material, (cx, y + 0.022, cz + s * (cell_h / 2 - 0.04)), (cell_w - 0.12, 0.012, 0.05)
+                    )
             wide = cell_w > cell_h
             hx = 0.0 if wide else (cell_w / 2 - 0.05) * (1 if column % 2 == 0 and columns > 1 else -1)
             if bar:
-                size = (min(0.16, cell_w * 0.5), 0.022, 0.014) if wide else (0.014, 0.022, min(0.2, cell_h * 0.4))
+                size = (
+                    (min(0.16, cell_w * 0.5), 0.022, 0.014)
+                    if wide
+                    else (0.014, 0.022, min(0.2, cell_h * 0.4))
+                )
                 b.box(knob, (cx + hx, y + 0.034, cz), size)
             else:
                 b.cushion(knob, (cx + hx, y + 0.034, cz), (0.034, 0.034, 0.034), 1.0)
@@ -61,8 +73,25 @@ def cabinet_sideboard(rng: Generator) -> Shape:
     b.box(body, (0, 0, h), (w + 0.03, d, 0.024))
     for sx in (-1, 1):
         for sy in (-1, 1):
-            b.rod(body, (sx * (w / 2 - 0.06), sy * (d / 2 - 0.06), 0), (sx * (w / 2 - 0.08), sy * (d / 2 - 0.08), leg), 0.016, 1.5)
-    _fronts(b, rng, _front(rng, body), _knob(rng), (-w / 2 + 0.02, w / 2 - 0.02), (leg + 0.02, h - 0.02), d / 2 - 0.015, int(rng.integers(2, 5)), int(rng.integers(1, 3)), rng.random() < 0.5)
+            b.rod(
+                body,
+                (sx * (w / 2 - 0.06), sy * (d / 2 - 0.06), 0),
+                (sx * (w / 2 - 0.08), sy * (d / 2 - 0.08), leg),
+                0.016,
+                1.5,
+            )
+    _fronts(
+        b,
+        rng,
+        _front(rng, body),
+        _knob(rng),
+        (-w / 2 + 0.02, w / 2 - 0.02),
+        (leg + 0.02, h - 0.02),
+        d / 2 - 0.015,
+        int(rng.integers(2, 5)),
+        int(rng.integers(1, 3)),
+        rng.random() < 0.5,
+    )
     b.support((0, 0, h + 0.012), (w - 0.15, d - 0.14))
     return b.build(body)
 
@@ -72,13 +101,28 @@ def cabinet_drawers(rng: Generator) -> Shape:
     b = ShapeBuilder()
     body = mat.wood(rng) if rng.random() < 0.65 else mat.painted(rng)
     small = rng.random() < 0.4
-    w, d = (rng.uniform(0.38, 0.5), rng.uniform(0.34, 0.42)) if small else (rng.uniform(0.6, 1.0), rng.uniform(0.4, 0.5))
+    w, d = (
+        (rng.uniform(0.38, 0.5), rng.uniform(0.34, 0.42))
+        if small
+        else (rng.uniform(0.6, 1.0), rng.uniform(0.4, 0.5))
+    )
     h = rng.uniform(0.42, 0.6) if small else rng.uniform(0.75, 1.15)
     b.box(body, (0, 0, h / 2 + 0.02), (w, d - 0.02, h - 0.04))
     b.box(body, (0, 0, 0.02), (w - 0.06, d - 0.1, 0.04))
     b.box(body, (0, 0, h), (w + 0.02, d, 0.02))
     rows = int(rng.integers(1, 3)) if small else int(rng.integers(3, 6))
-    _fronts(b, rng, _front(rng, body), _knob(rng), (-w / 2 + 0.01, w / 2 - 0.01), (0.05, h - 0.01), d / 2 - 0.01, 1, rows, rng.random() < 0.5)
+    _fronts(
+        b,
+        rng,
+        _front(rng, body),
+        _knob(rng),
+        (-w / 2 + 0.01, w / 2 - 0.01),
+        (0.05, h - 0.01),
+        d / 2 - 0.01,
+        1,
+        rows,
+        rng.random() < 0.5,
+    )
     b.support((0, 0, h + 0.01), (w - 0.12, d - 0.12))
     return b.build(body)
 
@@ -102,14 +146,29 @@ def cabinet_tall(rng: Generator) -> Shape:
 def cabinet_kitchen(rng: Generator) -> Shape:
     """Kitchen base units with a worktop."""
     b = ShapeBuilder()
-    front = mat.painted(rng, str(rng.choice(["white", "gray", "beige", "blue", "green", "black"]))) if rng.random() < 0.6 else mat.wood(rng)
+    front = (
+        mat.painted(rng, str(rng.choice(["white", "gray", "beige", "blue", "green", "black"])))
+        if rng.random() < 0.6
+        else mat.wood(rng)
+    )
     top = mat.stone(rng) if rng.random() < 0.5 else mat.wood(rng)
     w, d, h = rng.choice([0.6, 0.8, 1.2, 1.6]), 0.6, rng.uniform(0.86, 0.92)
     b.box(front, (0, -0.01, (h + 0.1) / 2 - 0.02), (w, d - 0.04, h - 0.14))
     b.box(mat.plastic(rng, "black"), (0, -0.04, 0.05), (w, d - 0.1, 0.1))
     b.box(top, (0, 0.005, h - 0.02), (w, d + 0.01, 0.04))
     rows = int(rng.integers(1, 4))
-    _fronts(b, rng, front, _knob(rng), (-w / 2, w / 2), (0.11, h - 0.05), d / 2 - 0.03, max(1, round(w / 0.45)), rows, rng.random() < 0.7)
+    _fronts(
+        b,
+        rng,
+        front,
+        _knob(rng),
+        (-w / 2, w / 2),
+        (0.11, h - 0.05),
+        d / 2 - 0.03,
+        max(1, round(w / 0.45)),
+        rows,
+        rng.random() < 0.7,
+    )
     b.support((0, 0, h), (w - 0.1, d - 0.16), 0.5)
     return b.build(front)
 
@@ -117,10 +176,25 @@ def cabinet_kitchen(rng: Generator) -> Shape:
 def cabinet_wall(rng: Generator) -> Shape:
     """A cupboard that hangs on the wall."""
     b = ShapeBuilder()
-    front = mat.painted(rng, str(rng.choice(["white", "gray", "beige", "blue"]))) if rng.random() < 0.6 else mat.wood(rng)
+    front = (
+        mat.painted(rng, str(rng.choice(["white", "gray", "beige", "blue"])))
+        if rng.random() < 0.6
+        else mat.wood(rng)
+    )
     w, d, h = rng.choice([0.6, 0.8, 1.2]), rng.uniform(0.3, 0.36), rng.uniform(0.5, 0.72)
     b.box(front, (0, 0, h / 2), (w, d - 0.02, h))
-    _fronts(b, rng, front, _knob(rng), (-w / 2, w / 2), (0, h), d / 2 - 0.01, max(1, round(w / 0.42)), 1, rng.random() < 0.6)
+    _fronts(
+        b,
+        rng,
+        front,
+        _knob(rng),
+        (-w / 2, w / 2),
+        (0, h),
+        d / 2 - 0.01,
+        max(1, round(w / 0.42)),
+        1,
+        rng.random() < 0.6,
+    )
     return b.build(front)
 
 
@@ -141,7 +215,11 @@ def bookshelf_open(rng: Generator) -> Shape:
 
 def _shelf(rng: Generator, w: float, h: float, back: bool, dividers: int = 0) -> Shape:
     b = ShapeBuilder()
-    body = mat.wood(rng) if rng.random() < 0.75 else mat.painted(rng, str(rng.choice(["white", "black", "gray"])))
+    body = (
+        mat.wood(rng)
+        if rng.random() < 0.75
+        else mat.painted(rng, str(rng.choice(["white", "black", "gray"])))
+    )
     d, t = rng.uniform(0.26, 0.36), 0.022
     posts = not back and dividers == 0
     side = mat.metal(rng, "black") if posts and rng.random() < 0.6 else body
@@ -166,14 +244,20 @@ def _shelf(rng: Generator, w: float, h: float, back: bool, dividers: int = 0) ->
             continue
         for c in range(columns):
             cx = w * ((c + 0.5) / columns - 0.5)
-            b.support((cx, 0.0, float(z) + t / 2), (w / columns - 0.07, d - 0.05), gap - t - 0.02, kind="shelf")
+            b.support(
+                (cx, 0.0, float(z) + t / 2), (w / columns - 0.07, d - 0.05), gap - t - 0.02, kind="shelf"
+            )
     return b.build(body)
 
 
 def wardrobe_doors(rng: Generator) -> Shape:
     """Tall wardrobe with two to four hinged doors."""
     b = ShapeBuilder()
-    body = mat.wood(rng) if rng.random() < 0.65 else mat.painted(rng, str(rng.choice(["white", "gray", "beige"])))
+    body = (
+        mat.wood(rng)
+        if rng.random() < 0.65
+        else mat.painted(rng, str(rng.choice(["white", "gray", "beige"])))
+    )
     doors = int(rng.integers(2, 5))
     w, d, h = doors * rng.uniform(0.42, 0.52), rng.uniform(0.55, 0.65), rng.uniform(1.85, 2.15)
     b.box(body, (0, 0, h / 2), (w, d - 0.03, h))
@@ -181,9 +265,31 @@ def wardrobe_doors(rng: Generator) -> Shape:
     drawers = rng.random() < 0.3
     low = 0.45 if drawers else 0.08
     front = _front(rng, body)
-    _fronts(b, rng, front, _knob(rng), (-w / 2 + 0.01, w / 2 - 0.01), (low, h - 0.04), d / 2 - 0.015, doors, 1, True)
+    _fronts(
+        b,
+        rng,
+        front,
+        _knob(rng),
+        (-w / 2 + 0.01, w / 2 - 0.01),
+        (low, h - 0.04),
+        d / 2 - 0.015,
+        doors,
+        1,
+        True,
+    )
     if drawers:
-        _fronts(b, rng, front, _knob(rng), (-w / 2 + 0.01, w / 2 - 0.01), (0.06, low), d / 2 - 0.015, max(1, doors // 2), 1, True)
+        _fronts(
+            b,
+            rng,
+            front,
+            _knob(rng),
+            (-w / 2 + 0.01, w / 2 - 0.01),
+            (0.06, low),
+            d / 2 - 0.015,
+            max(1, doors // 2),
+            1,
+            True,
+        )
     return b.build(body)
 
 
@@ -251,8 +357,18 @@ def box_open(rng: Generator) -> Shape:
         b.box(board, (0, s * d / 2, h / 2), (w, 0.007, h))
         angle = rng.uniform(0.3, 1.0)
         flap = d * 0.4
-        b.box(board, (s * (w / 2 + flap / 2 * np.cos(angle)), 0, h - flap / 2 * np.sin(angle)), (flap, d * 0.97, 0.006), pitch=s * angle)
-        b.box(board, (0, s * (d / 2 + flap / 2 * np.cos(angle)), h - flap / 2 * np.sin(angle)), (w * 0.97, flap, 0.006), roll=-s * angle)
+        b.box(
+            board,
+            (s * (w / 2 + flap / 2 * np.cos(angle)), 0, h - flap / 2 * np.sin(angle)),
+            (flap, d * 0.97, 0.006),
+            pitch=s * angle,
+        )
+        b.box(
+            board,
+            (0, s * (d / 2 + flap / 2 * np.cos(angle)), h - flap / 2 * np.sin(angle)),
+            (w * 0.97, flap, 0.006),
+            roll=-s * angle,
+        )
     return b.build(board)
 
 
@@ -284,8 +400,18 @@ def trash_round(rng: Generator) -> Shape:
     body = mat.plastic(rng) if rng.random() < 0.5 else mat.metal(rng)
     r, h = rng.uniform(0.11, 0.17), rng.uniform(0.25, 0.45)
     low = rng.uniform(0.7, 0.95)
-    b.lathe(body, [(0, 0), (r * low, 0), (r, h), (r * 0.96, h), (r * low * 0.94, 0.02), (0, 0.02)], segments=24, smooth=False)
-    b.lathe(body, [(r * 0.97, h - 0.015), (r * 1.06, h - 0.015), (r * 1.06, h + 0.005), (r * 0.97, h + 0.005)], segments=24, smooth=False)
+    b.lathe(
+        body,
+        [(0, 0), (r * low, 0), (r, h), (r * 0.96, h), (r * low * 0.94, 0.02), (0, 0.02)],
+        segments=24,
+        smooth=False,
+    )
+    b.lathe(
+        body,
+        [(r * 0.97, h - 0.015), (r * 1.06, h - 0.015), (r * 1.06, h + 0.005), (r * 0.97, h + 0.005)],
+        segments=24,
+        smooth=False,
+    )
     if rng.random() < 0.6:
         liner = mat.plastic(rng, str(rng.choice(["white", "black", "blue"])))
         b.cushion(liner, (0, 0, h * 0.75), (r * 1.7, r * 1.7, h * 0.3), 0.8)

@@ -35,7 +35,11 @@ def table_dining(rng: Generator) -> Shape:
     """Rectangular, four legs and an apron."""
     b = ShapeBuilder()
     top = _top_material(rng)
-    leg = top if top.name == "wooden" and rng.random() < 0.7 else (mat.wood(rng) if rng.random() < 0.5 else mat.metal(rng))
+    leg = (
+        top
+        if top.name == "wooden" and rng.random() < 0.7
+        else (mat.wood(rng) if rng.random() < 0.5 else mat.metal(rng))
+    )
     w, d, h = rng.uniform(1.0, 1.8), rng.uniform(0.7, 0.95), rng.uniform(0.71, 0.77)
     t = rng.uniform(0.025, 0.05)
     b.box(top, (0, 0, h - t / 2), (w, d, t))

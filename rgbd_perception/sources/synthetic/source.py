@@ -10,9 +10,9 @@ from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.sources.base import FrameTruth, RecordedSource
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.sources.synthetic.apartment import Apartment, RoomConfig, generate_apartment
-from rgbd_perception.sources.synthetic.path import camera_path
 from rgbd_perception.sources.synthetic.render import Rendered, Renderer, View
 from rgbd_perception.sources.synthetic.truth import Visibility, ground_truth
+from rgbd_perception.sources.synthetic.walk import camera_path
 
 _SMALLEST, _LARGEST = 32, 4096
 
@@ -44,7 +44,9 @@ class SyntheticSource(RecordedSource):
         if frames < 1:
             raise UserError(f"expected at least one frame, got {frames}")
         if not all(_SMALLEST <= side <= _LARGEST for side in size):
-            raise UserError(f"expected images of {_SMALLEST} to {_LARGEST} pixels a side, got {size[0]}x{size[1]}")
+            raise UserError(
+                f"expected images of {_SMALLEST} to {_LARGEST} pixels a side, got {size[0]}x{size[1]}"
+            )
         self.seed = seed
         self.size = size
         self._frames = frames

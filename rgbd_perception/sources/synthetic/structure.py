@@ -51,22 +51,38 @@ def pick_finish(rng: Generator, kind: str) -> Finish:
 def _wall(rng: Generator, tiles: bool) -> Material:
     if tiles:
         base = mat.pick_color(rng, ("white", "white", "beige", "gray", "blue", "green"))
-        return mat.pattern(rng, Texture.TILES, base, "gray", float(rng.choice([0.1, 0.15, 0.2, 0.3])), "tiled", 0.35)
-    word = mat.pick_color(rng, ("white", "white", "white", "beige", "beige", "gray", "blue", "green", "yellow", "pink", "orange"))
+        return mat.pattern(
+            rng, Texture.TILES, base, "gray", float(rng.choice([0.1, 0.15, 0.2, 0.3])), "tiled", 0.35
+        )
+    word = mat.pick_color(
+        rng,
+        ("white", "white", "white", "beige", "beige", "gray", "blue", "green", "yellow", "pink", "orange"),
+    )
     base = np.asarray(mat.color(word, rng))
     # wall paint is a pale version of the colour
     pale = base + (0.8 - base) * rng.uniform(0.35, 0.8)
     rgb = (float(pale[0]), float(pale[1]), float(pale[2]))
     kind = rng.random()
     if kind < 0.7:
-        return Material(Texture.PLAIN, rgb, rgb, specular=0.0, color_name=word, name="painted", phase=rng.uniform(0, 50))
+        return Material(
+            Texture.PLAIN, rgb, rgb, specular=0.0, color_name=word, name="painted", phase=rng.uniform(0, 50)
+        )
     if kind < 0.9:
         other = tuple(float(v) for v in np.clip(pale * rng.uniform(0.6, 0.9), 0.01, 0.9))
         texture = Texture(rng.choice([Texture.STRIPES, Texture.DOTS, Texture.BLOTCHES, Texture.PLAID]))
         name = "striped" if texture == Texture.STRIPES else "patterned"
-        return replace(mat.pattern(rng, texture, rgb, (other[0], other[1], other[2]), rng.uniform(0.06, 0.25), name, 0.0), color_name=word)
+        return replace(
+            mat.pattern(
+                rng, texture, rgb, (other[0], other[1], other[2]), rng.uniform(0.06, 0.25), name, 0.0
+            ),
+            color_name=word,
+        )
     brick = mat.pattern(rng, Texture.BRICKS, (0.35, 0.13, 0.08), (0.55, 0.5, 0.45), 0.075, "brick", 0.0)
-    return replace(brick, color_name="red") if rng.random() < 0.6 else replace(brick, color=(0.7, 0.69, 0.66), color_name="white")
+    return (
+        replace(brick, color_name="red")
+        if rng.random() < 0.6
+        else replace(brick, color=(0.7, 0.69, 0.66), color_name="white")
+    )
 
 
 def _floor(rng: Generator, wet: bool) -> Material:
@@ -74,11 +90,17 @@ def _floor(rng: Generator, wet: bool) -> Material:
     if wet:
         base = mat.pick_color(rng, ("white", "gray", "beige", "black", "brown", "blue"))
         if kind < 0.25:
-            return mat.pattern(rng, Texture.CHECKER, base, "white" if base != "white" else "black", 0.3, "tiled", 0.3)
-        return mat.pattern(rng, Texture.TILES, base, "gray", float(rng.choice([0.2, 0.3, 0.45])), "tiled", 0.3)
+            return mat.pattern(
+                rng, Texture.CHECKER, base, "white" if base != "white" else "black", 0.3, "tiled", 0.3
+            )
+        return mat.pattern(
+            rng, Texture.TILES, base, "gray", float(rng.choice([0.2, 0.3, 0.45])), "tiled", 0.3
+        )
     if kind < 0.6:
         board = mat.wood(rng)
-        return replace(board, texture=Texture.PLANKS, scale=float(rng.uniform(0.09, 0.2)), contrast=rng.uniform(0.5, 1.0))
+        return replace(
+            board, texture=Texture.PLANKS, scale=float(rng.uniform(0.09, 0.2)), contrast=rng.uniform(0.5, 1.0)
+        )
     if kind < 0.8:
         return mat.fabric(rng, mat.pick_color(rng, ("gray", "beige", "brown", "blue", "green", "red")), 0.1)
     if kind < 0.9:
@@ -105,7 +127,10 @@ def wall_shape(room: Room, side: int, material: Material, skirting: Material) ->
     slab(start, length / 2, 0, height)
     start = -length / 2 + WALL
     doors = sorted((o for o in room.openings[side] if o.kind == "door"), key=lambda o: o.along)
-    for left, right in [*((o.along - o.width / 2 - 0.07, o.along + o.width / 2 + 0.07) for o in doors), (length / 2 - WALL, 0)]:
+    for left, right in [
+        *((o.along - o.width / 2 - 0.07, o.along + o.width / 2 + 0.07) for o in doors),
+        (length / 2 - WALL, 0),
+    ]:
         if left - start > 0.02:
             b.box(skirting, ((start + left) / 2, 0.006, 0.04), (left - start, 0.012, 0.08))
         start = right
@@ -120,8 +145,8 @@ def slab_shape(room: Room, material: Material, up: bool) -> Shape:
     return b.build(material)
 
 
-def door_shape(rng: Generator, opening: Opening, leaf: Material, frame: Material, angle: float) -> Shape:
-    """Frame, leaf, panels and handle; the leaf is opened by ``angle`` radians into the room."""
+def door_shape(rng: Generator, opening: Opening, leaf: Material, frame: Material) -> Shape:
+    """Frame, leaf, panels and handle; the leaf stands open into the room by the opening's angle."""
     b = ShapeBuilder()
     w, h = opening.width, opening.high
     depth = 2 * WALL + 0.03 if opening.to >= 0 else WALL + 0.03
@@ -132,7 +157,7 @@ def door_shape(rng: Generator, opening: Opening, leaf: Material, frame: Material
     b.box(frame, (0, middle, h - 0.015), (w, depth, 0.03))
     b.box(frame, (0, 0.01, h + 0.03), (w + 0.13, 0.02, 0.07))
     leaf_w, leaf_h = w - 0.07, h - 0.045
-    hinge = float(rng.choice([-1, 1]))
+    hinge, angle = opening.hinge, opening.angle
     turn = -hinge * angle
     pivot = np.array([hinge * leaf_w / 2, 0.0 if angle else -WALL * 0.4, 0.0])
 
@@ -165,7 +190,12 @@ def window_shape(rng: Generator, opening: Opening, frame: Material, daylight: fl
     w, low, high = opening.width, opening.low, opening.high
     h, z = high - low, (low + high) / 2
     view = Material(
-        Texture.OUTSIDE, (0.6, 0.7, 0.9), (0.6, 0.7, 0.9), emission=daylight, sensor_drop=0.8, phase=rng.uniform(0, 50)
+        Texture.OUTSIDE,
+        (0.6, 0.7, 0.9),
+        (0.6, 0.7, 0.9),
+        emission=daylight,
+        sensor_drop=0.8,
+        phase=rng.uniform(0, 50),
     )
     b.box(view, (0, -WALL + 0.008, z), (w, 0.006, h))
     for s in (-1, 1):

@@ -162,7 +162,10 @@ def albedo(
     elif kind == 4:
         t = contrast * _step(_frac(u / scale + phase) < 0.45)
     elif kind == 5:
-        t = contrast * (0.6 * noise(x / scale, y / scale, z / scale + phase) + 0.4 * noise(x / scale * 3, y / scale * 3, z / scale * 3))
+        t = contrast * (
+            0.6 * noise(x / scale, y / scale, z / scale + phase)
+            + 0.4 * noise(x / scale * 3, y / scale * 3, z / scale * 3)
+        )
     elif kind == 6:
         w = noise(x / scale * 2 + phase, y / scale * 2, z / scale * 2) * 4.0
         s = abs(np.sin((x + y * 0.7 + z * 0.5) / scale * 3.0 + w))
@@ -182,7 +185,9 @@ def albedo(
         shifted = u / length + hash01(board, int(phase), 3)
         piece = int(np.floor(shifted))
         gap = _frac(v / scale) < 0.02 + 0.001 / scale or _frac(shifted) < 0.004
-        t = 0.55 * hash01(board, piece, int(phase)) + 0.4 * noise(u * 2.5 + board * 7.0, v / scale * 9.0, phase)
+        t = 0.55 * hash01(board, piece, int(phase)) + 0.4 * noise(
+            u * 2.5 + board * 7.0, v / scale * 9.0, phase
+        )
         if gap:
             t = 1.6
         t = t * contrast
@@ -209,7 +214,11 @@ def albedo(
         if 0.82 < ring < 0.9:
             t = 1.0
         else:
-            t = 0.7 * _step(_frac(x * 3.0 + 0.5 * np.floor(y * 3.0)) + _frac(y * 3.0) < 0.8) * _step(ring < 0.82)
+            t = (
+                0.7
+                * _step(_frac(x * 3.0 + 0.5 * np.floor(y * 3.0)) + _frac(y * 3.0) < 0.8)
+                * _step(ring < 0.82)
+            )
         t = contrast * t + 0.25 * noise(x * 40, y * 40, phase)
     elif kind == 18:
         t = noise(x * 18.0, y * 18.0, z * 18.0 + phase)

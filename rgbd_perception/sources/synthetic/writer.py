@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.sources.base import FrameTruth
 from rgbd_perception.frame import RgbdFrame
+from rgbd_perception.sources.base import FrameTruth
 from rgbd_perception.sources.synthetic.source import SyntheticSource
 from rgbd_perception.sources.synthetic.truth import Visibility, ground_truth
 
