@@ -1,7 +1,7 @@
-"""What ROS costs a frame beyond network and map: python benchmarks/bench_ros.py [--frames N] [--json FILE]
+"""What ROS costs a frame beyond network and map: python benchmarks/bench_ros.py [--stride S] [--json FILE]
 
-640x480 rgb8 color, 16UC1 depth, a grid of 120x160 cells of 384-d float16 embeddings (14.7 MB), at 30 Hz over
-Fast DDS with the shipped profile, to a second process:
+640x480 rgb8 color, 16UC1 depth, a grid of 384-d float16 embeddings (stride 4: 120x160 cells, 14.7 MB; stride 8,
+as rgbd_mini has it at this size: 3.7 MB), at 30 Hz over Fast DDS with the shipped profile, to a second process:
 
     convert    image messages to arrays            pack       values to PerceptionFrame
     pair       color, depth, camera info           transport  publish to callback, serialisation included
@@ -37,7 +37,7 @@ from rgbd_perception.ros.pairing import Pairer
 from rgbd_perception.ros.qos import FRAME
 from rgbd_perception.ros.replay_messages import camera_info_message
 
-HEIGHT, WIDTH, STRIDE, DIM = 480, 640, 4, 384
+HEIGHT, WIDTH, DIM = 480, 640, 384
 CAMERA = CameraIntrinsics(570.0, 570.0, 319.5, 239.5, WIDTH, HEIGHT)
 RATE = 30.0
 WARM_UP = 10
@@ -51,12 +51,12 @@ def make_images(rng: np.random.Generator) -> tuple[Image, Image]:
     return numpy_to_image(color, "rgb8"), numpy_to_image(depth, "16UC1")
 
 
-def make_prediction(rng: np.random.Generator) -> Prediction:
-    grid = (HEIGHT // STRIDE, WIDTH // STRIDE)
+def make_prediction(rng: np.random.Generator, stride: int) -> Prediction:
+    grid = (HEIGHT // stride, WIDTH // stride)
     return Prediction(
         cell_labels=rng.integers(0, 38, grid).astype(np.uint16),
         cell_confidence=rng.random(grid).astype(np.float32),
-        stride=STRIDE,
+        stride=stride,
         embedding=rng.normal(size=(*grid, DIM)).astype(np.float16),
         model_id="bench",
         text_space="bench",
@@ -67,11 +67,11 @@ def make_prediction(rng: np.random.Generator) -> Prediction:
 class Sender:
     """What perception does with a frame, without the network."""
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int) -> None:
         rng = np.random.default_rng(0)
         self.timer = StepTimer()
         self._images = make_images(rng)
-        self._prediction = make_prediction(rng)
+        self._prediction = make_prediction(rng, stride)
         self._info: CameraInfo = camera_info_message(CAMERA)
         self._cameras = CameraModels()
         self._pairer: Pairer[Image, Image, CameraInfo] = Pairer(self._refuse)
@@ -94,9 +94,9 @@ class Sender:
         raise RuntimeError(f"the benchmark's own frame was dropped: {reason}: {detail}")
 
 
-def send(frames: int) -> StepTimer:
+def send(frames: int, stride: int) -> StepTimer:
     """Send ``frames`` messages at RATE once the other process listens."""
-    sender = Sender()
+    sender = Sender(stride)
     node = Node("bench_sender")
     publisher = node.create_publisher(PerceptionFrame, TOPIC, FRAME)
     while publisher.get_subscription_count() == 0:
@@ -142,13 +142,13 @@ def receive(frames: int) -> dict[str, object]:
     return {"received": received - WARM_UP, "latency_ms": timer.percentiles()}
 
 
-def run(frames: int) -> dict[str, object]:
+def run(frames: int, stride: int) -> dict[str, object]:
     """Both processes; the result of the benchmark."""
     os.environ.update(fastdds_environment())
     command = [sys.executable, __file__, "--frames", str(frames), "--receive"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
         rclpy.init()
-        sent = send(frames).percentiles()
+        sent = send(frames, stride).percentiles()
         rclpy.try_shutdown()
         output, _ = receiver.communicate(timeout=60)
     got = json.loads(output)
@@ -156,6 +156,7 @@ def run(frames: int) -> dict[str, object]:
     here = ("pair", "convert")
     across = (*here, "pack", "transport", "unpack")
     return {
+        "stride": stride,
         "frames_sent": frames,
         "frames_received": got["received"],
         "latency_ms": steps,
@@ -170,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print medians, and write them as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=120, help="frames after the warm-up")
+    parser.add_argument("--stride", type=int, choices=(4, 8), default=4, help="color pixels along a cell")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     parser.add_argument("--receive", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
@@ -178,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(receive(args.frames)))
         rclpy.try_shutdown()
         return
-    result = run(args.frames)
+    result = run(args.frames, args.stride)
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))

@@ -31,8 +31,9 @@ MAP_OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 2)
 DIAGNOSTICS = _profile(ReliabilityPolicy.RELIABLE, 10)
 """``/diagnostics`` as every ROS tool expects it."""
 
-REPLAY_OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 10)
-"""Camera topics and pose of ``replay``: a reliable publisher serves best-effort subscribers too."""
+REPLAY_OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 30)
+"""Camera topics and pose of ``replay``: a reliable publisher serves best-effort subscribers too. A second of
+frames is kept for a reader that is slow to take them."""
 
 
 def sensor_input(reliability: str, depth: int = 10) -> QoSProfile:

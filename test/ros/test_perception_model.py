@@ -47,15 +47,15 @@ def test_the_process_with_a_real_network(tmp_path: Path) -> None:
         assert isinstance(camera, Camera)
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         try:
-            wait_for(lambda: process.poll() is not None or camera.is_heard(), 60, "the network is loaded")
+            wait_for(lambda: process.poll() is not None or camera.is_heard(), 120, "the network is loaded")
             assert process.poll() is None, process.stderr
             camera.wait_until_heard()
             camera.send()
-            wait_for(lambda: camera.received["frame"] and camera.received["semantic"], 20, "a prediction")
+            wait_for(lambda: camera.received["frame"] and camera.received["semantic"], 60, "a prediction")
             wait_for(lambda: camera.counts().frames_processed == 1, 5, "diagnostics")
         finally:
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=60)
         assert process.returncode == 0 and "Traceback" not in errors, errors
     frame, prediction = unpack_frame(camera.received["frame"][0])
     assert frame.shape == (HEIGHT, WIDTH)

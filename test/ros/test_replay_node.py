@@ -138,7 +138,7 @@ def test_frames_come_in_time(room: Path) -> None:
 def test_it_waits_for_its_listeners(room: Path) -> None:
     context = rclpy.Context()
     rclpy.init(context=context)
-    overrides = [Parameter("source", value=str(room)), Parameter("rate", value=100.0)]
+    overrides = [Parameter("source", value=str(room)), Parameter("rate", value=4.0)]
     node = ReplayNode(context=context, parameter_overrides=overrides)
     try:
         assert not node.finished.wait(0.8)
