@@ -105,6 +105,7 @@ def _write_results(
     from PIL import Image
 
     assert prediction.labels is not None and prediction.confidence is not None  # asked for
+    assert prediction.embedding is not None
     files = {
         "labels": folder / "labels.png",
         "confidence": folder / "confidence.png",

@@ -46,8 +46,8 @@ def upsample_masks(
 
 def _corners(height: int, width: int) -> NDArray[np.int64]:
     """((h + 1) * (w + 1), 4) flat indices of the cells around each patch; at the rim a cell comes twice."""
-    rows = np.clip(np.arange(height + 1)[:, None] + [-1, 0], 0, height - 1)
-    columns = np.clip(np.arange(width + 1)[:, None] + [-1, 0], 0, width - 1)
+    rows = np.clip(np.arange(height + 1)[:, None] + np.array([-1, 0]), 0, height - 1)
+    columns = np.clip(np.arange(width + 1)[:, None] + np.array([-1, 0]), 0, width - 1)
     return (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(-1, 4)
 
 
