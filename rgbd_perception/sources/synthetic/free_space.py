@@ -79,7 +79,7 @@ def _open(
     corner: tuple[float, float],
     opposite: tuple[float, float],
 ) -> None:
-    """Clear the cells whose middle lies in a rectangle; walls are thicker than a cell, so one always remains."""
+    """Clear the cells whose middle lies in a rectangle. Walls are thicker than a cell: one always remains."""
     (x0, x1), (y0, y1) = sorted((corner[0], opposite[0])), sorted((corner[1], opposite[1]))
     blocked[np.ix_((ys > y0) & (ys < y1), (xs > x0) & (xs < x1))] = False
 

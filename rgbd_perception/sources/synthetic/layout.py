@@ -77,8 +77,7 @@ class RoomLayout:
         self.room = room
         self.rng = rng
         self.placed: list[Placed] = []
-        self.taken: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
-        """What stands on support j of object i: x, y, radius in the object frame."""
+        self._occupied: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
         doors = [(side, o) for side in range(4) for o in room.openings[side] if o.kind == "door"]
         self._blocks = [self._leaf(side, o) for side, o in doors if o.angle > 0]
         self._keep_free = [self._door_zone(side, o) for side, o in doors]
@@ -201,6 +200,10 @@ class RoomLayout:
                 self.placed.append(Placed(shape, name, position, turn, self.room.index))
                 return self.placed[-1]
         return None
+
+    def occupied(self, owner: Placed, support: int) -> list[tuple[float, float, float]]:
+        """What stands on this support of ``owner``: x, y, radius in the object frame. Append to it."""
+        return self._occupied.setdefault((self.placed.index(owner), support), [])
 
     def put_ceiling(self, shape: Shape, name: str, x: float, y: float) -> Placed | None:
         return self.put(shape, name, x, y, self.room.height - 0.001, solid=False)

@@ -1,4 +1,4 @@
-"""Triangle primitives from which every object is assembled: boxes, cylinders, lathes, cushions, tubes, sheets.
+"""Triangle primitives of which objects are assembled: boxes, cylinders, lathes, cushions, tubes, sheets.
 
 Object frame: metres, z up, the front faces +y, the origin lies under the middle of the object.
 A vertex carries its own shading normal; flat faces simply repeat their vertices.

@@ -1,4 +1,4 @@
-"""Floor plans: an apartment's rectangle cut into rooms, with doors between them and windows to the outside."""
+"""Floor plans: a rectangle cut into rooms, with doors between them and windows to the outside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WALL = 0.05
 
 @dataclass(frozen=True)
 class Opening:
-    """A hole in one wall of one room: ``along`` metres from the wall's middle, ``width`` wide, z from low to high.
+    """A hole in a wall of a room: ``along`` metres from the wall's middle, ``width`` wide, z from low to high.
 
     kind    "door" or "window"
     to      the room behind it, or -1 for the outside
@@ -68,7 +68,7 @@ class Room:
         return (0.0, np.pi / 2, np.pi, -np.pi / 2)[side]
 
     def wall_point(self, side: int, along: float, out: float = 0.0) -> tuple[float, float]:
-        """World x, y of the point ``along`` metres from the wall's middle and ``out`` metres into the room."""
+        """World x, y of the point ``along`` metres from the wall's middle, ``out`` metres into the room."""
         cx, cy = self.center
         return (
             (cx + along, self.y0 + out),

@@ -1,4 +1,4 @@
-"""Rendering one view of an apartment: color, depth, label, instance. Ray casting by Open3D, shading by numba."""
+"""Rendering a view of an apartment: color, depth, label, instance. Rays by Open3D, shading by numba."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """One view. color (H, W, 3) uint8, depth (H, W) float32 metres (0: none), label and instance (H, W) uint16."""
+    """color (H, W, 3) uint8, depth (H, W) float32 metres (0: none), label and instance (H, W) uint16."""
 
     color: NDArray[np.uint8]
     depth: NDArray[np.float32]
@@ -52,7 +52,7 @@ class _Hits:
 
 
 class Renderer:
-    """Holds the ray casting scene of one apartment. Not thread safe; one core is enough for 25 frames a second."""
+    """The ray casting scene of one apartment, on one thread. Not thread safe."""
 
     def __init__(self, apartment: Apartment, sensor: SensorConfig | None = None) -> None:
         self.apartment = apartment
@@ -66,7 +66,7 @@ class Renderer:
         self._corners = np.ascontiguousarray(apartment.normals[apartment.triangles])
 
     def render(self, view: View, seed: int | tuple[int, ...], exact_depth: bool = False) -> Rendered:
-        """The view with sensor noise drawn from ``seed``; ``exact_depth`` leaves depth as the geometry has it."""
+        """The view with sensor noise drawn from ``seed``; ``exact_depth``: depth as the geometry has it."""
         height, width = view.intrinsics.height, view.intrinsics.width
         rays = camera_rays(view)
         hits = self._cast(rays)
@@ -109,8 +109,16 @@ class Renderer:
         t = answer["t_hit"].numpy()
         world = self.apartment
         point, normal, albedo, facing = shading.surfaces(
-            rays, t, triangle, answer["primitive_uvs"].numpy(), self._corners, world.tri_instance, world.tri_material, world.frames, world.materials,
-        )  # fmt: skip
+            rays,
+            t,
+            triangle,
+            answer["primitive_uvs"].numpy(),
+            self._corners,
+            world.tri_instance,
+            world.tri_material,
+            world.frames,
+            world.materials,
+        )
         safe = np.where(triangle == shading.NO_TRIANGLE, 0, triangle)
         room = world.instance_room[world.tri_instance[safe]]
         return _Hits(t, triangle, world.tri_material[safe], room, point, normal, albedo, facing)
@@ -142,8 +150,18 @@ class Renderer:
     ) -> NDArray[np.float32]:
         world = self.apartment
         return shading.shade(
-            rays, hits.point, hits.normal, hits.albedo, hits.material, hits.room, lit, sky, world.lights, world.ambient, world.materials,
-        )  # fmt: skip
+            rays,
+            hits.point,
+            hits.normal,
+            hits.albedo,
+            hits.material,
+            hits.room,
+            lit,
+            sky,
+            world.lights,
+            world.ambient,
+            world.materials,
+        )
 
     def _reflect(self, rays: NDArray[np.float32], hits: _Hits, radiance: NDArray[np.float32]) -> None:
         """Replace the pixels on mirrors by what is seen in them (one bounce, without shadows)."""

@@ -1,8 +1,8 @@
 """The camera: how exact color and depth become what an RGB-D sensor delivers.
 
-Depth noise follows structured-light and stereo sensors, whose disparity has a constant error: sigma grows with
-the square of the distance (Khoshelham and Elberink 2012). Holes: depth edges, grazing angles, dark and shiny
-surfaces, out of range.
+Depth noise follows structured-light and stereo sensors, whose disparity has a constant error: sigma grows
+with the square of the distance (Khoshelham and Elberink 2012). Holes: depth edges, grazing angles, dark and
+shiny surfaces, out of range.
 """
 
 from __future__ import annotations
@@ -102,5 +102,5 @@ def _motion_blur(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float
     length, angle = int(rng.integers(3, 7)), rng.uniform(0, np.pi)
     kernel = np.zeros((7, 7), dtype=np.float32)
     for step in np.linspace(-length / 2, length / 2, 15):
-        kernel[int(round(3 + step * np.sin(angle) * 0.9)), int(round(3 + step * np.cos(angle) * 0.9))] += 1
+        kernel[round(3 + 0.9 * step * np.sin(angle)), round(3 + 0.9 * step * np.cos(angle))] += 1
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))

@@ -1,4 +1,4 @@
-"""Numba kernels of the renderer: surface at each hit, rays for shadows and ambient occlusion, final colour."""
+"""Numba kernels of the renderer: surface at each hit, rays for shadows and ambient light, final colour."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def shadow_rays(
 ) -> NDArray[np.float32]:
     """Rays (N, 6) to a spot on the disc of light ``which`` of each point's room; t = 1 is the light.
 
-    point, normal (N, 3) are an image of ``width`` columns; lights (R, L, 8): x, y, z, r, g, b, radius, unused.
+    point, normal (N, 3) are an image of ``width`` columns; lights (R, L, 8): x, y, z, r, g, b, radius, 0.
     """
     rays = np.zeros((len(point), 6), dtype=np.float32)
     for i in range(len(point)):
@@ -154,7 +154,7 @@ def shade(
     ambient: NDArray[np.float32],
     materials: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Linear radiance (N, 3). ``lit`` (S, N): unshadowed share of the first S lights; the others cast none."""
+    """Linear radiance (N, 3). ``lit`` (S, N): unshadowed share of the first S lights; others cast none."""
     count = len(point)
     out = np.zeros((count, 3), dtype=np.float32)
     for i in range(count):

@@ -8,13 +8,16 @@ from dataclasses import replace
 from numpy.random import Generator
 
 from rgbd_perception.sources.synthetic import shapes_appliances as appliances
+from rgbd_perception.sources.synthetic import shapes_bathroom as bathroom
 from rgbd_perception.sources.synthetic import shapes_bedroom as bedroom
+from rgbd_perception.sources.synthetic import shapes_containers as containers
 from rgbd_perception.sources.synthetic import shapes_decor as decor
 from rgbd_perception.sources.synthetic import shapes_electronics as electronics
 from rgbd_perception.sources.synthetic import shapes_seating as seating
 from rgbd_perception.sources.synthetic import shapes_small as small
 from rgbd_perception.sources.synthetic import shapes_storage as storage
 from rgbd_perception.sources.synthetic import shapes_tables as tables
+from rgbd_perception.sources.synthetic import shapes_wall as wall
 from rgbd_perception.sources.synthetic.shape import Shape
 
 ShapeMaker = Callable[..., Shape]
@@ -38,9 +41,9 @@ VARIANTS: dict[str, tuple[ShapeMaker, ...]] = {
     "refrigerator": (appliances.fridge_two_doors, appliances.fridge_side_by_side, appliances.fridge_small),
     "stove": (appliances.stove_oven, appliances.stove_hob_cabinet, appliances.stove_gas_range),
     "sink": (appliances.sink_kitchen, appliances.sink_pedestal, appliances.sink_vanity),
-    "toilet": (appliances.toilet_close_coupled, appliances.toilet_wall_hung, appliances.toilet_high_tank),
-    "bathtub": (appliances.bathtub_built_in, appliances.bathtub_free, appliances.bathtub_claw),
-    "washing machine": (appliances.washer_front, appliances.washer_stacked, appliances.washer_top),
+    "toilet": (bathroom.toilet_close_coupled, bathroom.toilet_wall_hung, bathroom.toilet_high_tank),
+    "bathtub": (bathroom.bathtub_built_in, bathroom.bathtub_free, bathroom.bathtub_claw),
+    "washing machine": (bathroom.washer_front, bathroom.washer_stacked, bathroom.washer_top),
     "lamp": (
         electronics.lamp_floor,
         electronics.lamp_arc,
@@ -52,14 +55,14 @@ VARIANTS: dict[str, tuple[ShapeMaker, ...]] = {
     "television": (electronics.tv_stand, electronics.tv_wall, electronics.tv_old),
     "laptop": (electronics.laptop_open, electronics.laptop_closed, electronics.laptop_on_riser),
     "potted plant": (decor.plant_leafy, decor.plant_tree, decor.plant_bush, decor.plant_cactus),
-    "picture": (decor.picture_framed, decor.picture_canvas, decor.picture_standing),
-    "mirror": (decor.mirror_rectangular, decor.mirror_round, decor.mirror_standing),
-    "curtain": (decor.curtain_pair, decor.curtain_single, decor.curtain_roller),
+    "picture": (wall.picture_framed, wall.picture_canvas, wall.picture_standing),
+    "mirror": (wall.mirror_rectangular, wall.mirror_round, wall.mirror_standing),
+    "curtain": (wall.curtain_pair, wall.curtain_single, wall.curtain_roller),
     "rug": (decor.rug_rectangular, decor.rug_round, decor.rug_mat),
     "pillow": (bedroom.pillow_square, bedroom.pillow_lying, bedroom.pillow_bolster),
     "book": (small.book_row, small.book_stack, small.book_single, small.book_open),
-    "box": (storage.box_closed, storage.box_open, storage.box_storage),
-    "trash can": (storage.trash_round, storage.trash_pedal, storage.trash_swing),
+    "box": (containers.box_closed, containers.box_open, containers.box_storage),
+    "trash can": (containers.trash_round, containers.trash_pedal, containers.trash_swing),
     "mug": (small.mug_straight, small.mug_round, small.mug_saucer, small.mug_tall),
     "bowl": (small.bowl_deep, small.bowl_flat, small.bowl_small),
     "vase": (decor.vase_belly, decor.vase_cylinder, decor.vase_amphora),
@@ -73,14 +76,14 @@ _USUAL_SIZE: dict[str, float] = {
     "bed": 2.1, "sofa": 1.9, "chair": 0.95, "stool": 0.55, "table": 0.95, "desk": 1.35, "cabinet": 1.0,
     "bookshelf": 1.6, "wardrobe": 2.0, "refrigerator": 1.6, "stove": 0.92, "sink": 0.95, "toilet": 0.8,
     "bathtub": 1.58, "washing machine": 0.9, "lamp": 0.7, "television": 0.9, "laptop": 0.34,
-    "potted plant": 0.7, "picture": 0.55, "mirror": 0.9, "curtain": 1.8, "rug": 1.4, "pillow": 0.5, "book": 0.27,
-    "box": 0.4, "trash can": 0.45, "mug": 0.11, "bowl": 0.24, "vase": 0.3, "clock": 0.3, "backpack": 0.45,
+    "potted plant": 0.7, "picture": 0.55, "mirror": 0.9, "curtain": 1.8, "rug": 1.4, "pillow": 0.5,
+    "book": 0.27, "box": 0.4, "trash can": 0.45, "mug": 0.11, "bowl": 0.24, "vase": 0.3, "clock": 0.3, "backpack": 0.45,
     "teddy bear": 0.35,
 }  # fmt: skip
 
 
 def make_shape(class_name: str, rng: Generator, only: Sequence[ShapeMaker] = (), **options: float) -> Shape:
-    """One random shape of ``class_name`` (or of the builders ``only``) with a size word where it stands out."""
+    """One random shape of ``class_name`` (or of the builders ``only``), with a size word if it stands out."""
     makers = tuple(only) or VARIANTS[class_name]
     shape = makers[rng.integers(len(makers))](rng, **options)
     ratio = float(shape.size.max()) / _USUAL_SIZE[class_name]

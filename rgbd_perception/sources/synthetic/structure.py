@@ -165,7 +165,7 @@ def door_shape(rng: Generator, opening: Opening, leaf: Material, frame: Material
         """Leaf coordinates (x from the hinge towards the lock) to the wall's frame."""
         dx, dy = -hinge * x, y
         c, s = np.cos(turn), np.sin(turn)
-        return pivot + (c * dx - s * dy, s * dx + c * dy, z)
+        return np.array([pivot[0] + c * dx - s * dy, pivot[1] + s * dx + c * dy, z])
 
     b.box(leaf, on_leaf(leaf_w / 2, 0, leaf_h / 2 + 0.01), (leaf_w, 0.038, leaf_h), yaw=turn)
     style = rng.integers(4)

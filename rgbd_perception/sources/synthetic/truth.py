@@ -1,7 +1,8 @@
 """Ground truth of an apartment as ``objects.json`` has it: objects, and questions about them.
 
-A question uses held-out words of a class that the camera saw well; for each there are at least two distractors:
-other things in the same room of a similar kind, colour or size. The absent texts name what no room contains.
+A question uses held-out words of a class that the camera saw well; for each there are at least two
+distractors: other things in the same room of a similar kind, colour or size. The absent texts name what no
+room contains.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def ground_truth(apartment: Apartment, seen: Visibility) -> dict[str, Any]:
 
 
 def pick_queries(apartment: Apartment, seen: Visibility, rng: Generator) -> list[Query]:
-    """Up to QUERIES held-out texts of well visible classes; another text of a class only when classes run out."""
+    """Up to QUERIES held-out texts of well visible classes; a second of a class only when classes run out."""
     candidates: dict[str, tuple[int, ...]] = {}
     for instance in apartment.instances:
         if instance.class_name in ("wall", "floor", "ceiling") or not seen.well(instance):

@@ -22,8 +22,8 @@ def write_folder(source: SyntheticSource, out_dir: Path | str, progress: bool = 
     """Write every frame of ``source`` and ``objects.json``; returns the content of the latter.
 
     Files: ``camera-intrinsics.txt``, ``frame-%06d.color.png``, ``.depth.png`` (uint16 millimetres, 0 = none),
-    ``.pose.txt`` (camera to world), ``.label.png`` and ``.instance.png`` (uint16). Raises UserError where they
-    cannot be written, and for a folder that already holds frames.
+    ``.pose.txt`` (camera to world), ``.label.png`` and ``.instance.png`` (uint16). Raises UserError where
+    they cannot be written, and for a folder that already holds frames.
     """
     folder = Path(out_dir)
     _prepare(folder)
