@@ -1,7 +1,8 @@
 """What ROS costs a frame beyond network and map: python benchmarks/bench_ros.py [--stride S] [--json FILE]
 
-640x480 rgb8 color, 16UC1 depth, a grid of 384-d float16 embeddings (stride 4: 120x160 cells, 14.7 MB; stride 8,
-as rgbd_mini has it at this size: 3.7 MB), at 30 Hz over Fast DDS with the shipped profile, to a second process:
+640x480 rgb8 color, 16UC1 depth, a grid of 384-d float16 embeddings (stride 4: 120x160 cells, 14.7 MB;
+stride 8, as rgbd_mini has it at this size: 3.7 MB), at 30 Hz over Fast DDS with the shipped profile, to a
+second process:
 
     convert    image messages to arrays            pack       values to PerceptionFrame
     pair       color, depth, camera info           transport  publish to callback, serialisation included
