@@ -94,6 +94,7 @@ DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
             heads=(1, 2, 4, 8),
             mlp_ratio=3.0,
             drop_path=0.05,
+            convolutions=True,
         ),
         branches=(64, 48, 32, 32),
         fused=96,

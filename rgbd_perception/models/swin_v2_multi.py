@@ -15,11 +15,17 @@ from torch import Tensor, nn
 from rgbd_perception.models.swin_v2 import PatchMergingV2, SwinBlockV2
 
 PATCH = 4
+MIN_STEM_WIDTH = 16
 
 
 @dataclass(frozen=True)
 class SwinMultiConfig:
-    """Sizes of the backbone; stage i has (rgb_width + depth_width) * 2**i channels at stride 4 * 2**i."""
+    """Sizes of the backbone; stage i has (rgb_width + depth_width) * 2**i channels at stride 4 * 2**i.
+
+    ``convolutions`` adds what helps a small network that is trained from scratch, and the published ones do
+    not have: patch embeddings of two overlapping convolutions (Xiao et al. 2021, arXiv:2106.14881) instead of
+    one of separate patches, and a depth-wise convolution in every block.
+    """
 
     rgb_width: int = 96
     depth_width: int = 32
@@ -28,6 +34,7 @@ class SwinMultiConfig:
     window: int = 8
     mlp_ratio: float = 4.0
     drop_path: float = 0.2
+    convolutions: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -38,10 +45,11 @@ class SwinMultiConfig:
 class PatchEmbedder(nn.Module):
     """Color (B, 3, H, W) and depth (B, 1, H, W) -> tokens (B, H/4, W/4, rgb_width + depth_width)."""
 
-    def __init__(self, rgb_width: int, depth_width: int) -> None:
+    def __init__(self, rgb_width: int, depth_width: int, overlapping: bool) -> None:
         super().__init__()
-        self.rgb_layers = _embedding(3, rgb_width)
-        self.depth_layers = _embedding(1, depth_width)
+        embedding = _overlapping_embedding if overlapping else _embedding
+        self.rgb_layers = embedding(3, rgb_width)
+        self.depth_layers = embedding(1, depth_width)
 
     def forward(self, rgb: Tensor, depth: Tensor) -> Tensor:
         return torch.cat((self.rgb_layers(rgb), self.depth_layers(depth)), dim=-1)
@@ -57,7 +65,7 @@ class SwinMulti(nn.Module):
         self.config = config
         widths = config.widths
         stages = _stages(config)
-        self.patch_embedder = PatchEmbedder(config.rgb_width, config.depth_width)
+        self.patch_embedder = PatchEmbedder(config.rgb_width, config.depth_width, config.convolutions)
         self.layer_1 = stages[0]
         self.layer_2 = _named({"2": PatchMergingV2(widths[0]), "3": stages[1]})
         self.layer_3 = _named({"4": PatchMergingV2(widths[1]), "5": stages[2]})
@@ -82,6 +90,17 @@ def _embedding(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(conv, _ToChannelsLast(), nn.LayerNorm(width, eps=1e-5))
 
 
+def _overlapping_embedding(channels: int, width: int) -> nn.Sequential:
+    middle = max(width, MIN_STEM_WIDTH)
+    return nn.Sequential(
+        nn.Conv2d(channels, middle, 3, stride=2, padding=1),
+        nn.GELU(),
+        nn.Conv2d(middle, width, 3, stride=2, padding=1),
+        _ToChannelsLast(),
+        nn.LayerNorm(width, eps=1e-5),
+    )
+
+
 def _named(modules: dict[str, nn.Module]) -> nn.Sequential:
     return nn.Sequential(OrderedDict(modules))
 
@@ -95,7 +114,10 @@ def _stages(config: SwinMultiConfig) -> list[nn.Sequential]:
         for position in range(depth):
             shift = config.window // 2 if position % 2 else 0
             drop_path = config.drop_path * index / max(total - 1, 1)
-            blocks.append(SwinBlockV2(width, heads, config.window, shift, config.mlp_ratio, drop_path))
+            block = SwinBlockV2(
+                width, heads, config.window, shift, config.mlp_ratio, drop_path, config.convolutions
+            )
+            blocks.append(block)
             index += 1
         stages.append(nn.Sequential(*blocks))
     return stages
