@@ -138,13 +138,13 @@ class SwinBlockV2(nn.Module):
     ) -> None:
         super().__init__()
         hidden = int(dim * mlp_ratio)
-        self.local = nn.Conv2d(dim, dim, 3, padding=1, groups=dim) if local else None
         self.norm1 = nn.LayerNorm(dim, eps=1e-5)
         self.attn = WindowAttentionV2(dim, heads, window, shift)
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(dim, eps=1e-5)
         # Identities hold the places of the checkpoints' dropouts: their linears are called mlp.0 and mlp.3.
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, dim))
+        self.local = nn.Conv2d(dim, dim, 3, padding=1, groups=dim) if local else None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.local is not None:
