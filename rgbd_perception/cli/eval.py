@@ -98,9 +98,11 @@ def _labelled_frames(
     from rgbd_perception.sources import indexed_frames
 
     change = map_from_source @ invert_rigid(source.map_from_source)
-    for index, frame in tqdm(
-        indexed_frames(source), total=len(source), desc="truth", unit="frame", delay=2, file=sys.stderr
-    ):
+    numbered = indexed_frames(source)
+    bar = tqdm(
+        numbered, total=len(source), desc="truth", unit="frame", delay=2, disable=None, file=sys.stderr
+    )
+    for index, frame in bar:
         labels = source.truth(index)
         if labels is not None and frame.pose is not None:
             yield frame.with_pose(change @ frame.pose), labels.label

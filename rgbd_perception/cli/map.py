@@ -117,7 +117,7 @@ def _play(
 
     total = min(len(source), most or len(source))
     start = time.perf_counter()
-    bar = tqdm(total=total, desc="mapping", unit="frame", delay=2, file=sys.stderr)
+    bar = tqdm(total=total, desc="mapping", unit="frame", delay=2, disable=None, file=sys.stderr)
     for index, frame in _numbered(source):
         if index >= total:
             break

@@ -12,6 +12,9 @@ from rgbd_perception.mapping.snapshot import BLOCK_ROWS
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
 
+_VOXELS_FOR_TWO = 4096
+"""Fewer voxels of a frame are blended by one thread."""
+
 
 class FeatureStore:
     """Columns ``feature`` float16 (D) and ``feature_weight`` float32 of a store.
@@ -46,6 +49,7 @@ class FeatureStore:
                 half_bits(self.feature), self.weight,
             ),
             rows.size,
+            least=_VOXELS_FOR_TWO,
         )  # fmt: skip
 
     def classify(

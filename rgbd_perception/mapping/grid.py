@@ -15,6 +15,8 @@ from rgbd_perception.mapping.threads import Runner, run_in_turn
 _EDGE_METRES = 0.03
 """Two depths of one cell that differ by more (plus _EDGE_SLOPE of the depth) lie on different surfaces."""
 _EDGE_SLOPE = 0.03
+_ROWS_FOR_TWO = 100
+"""Grids with fewer rows are sampled by one thread."""
 _UNKNOWN_COSINE = 0.3
 """Viewing cosine of a cell without a neighbour on its surface: probably an edge, so it counts little."""
 
@@ -50,6 +52,7 @@ def sample_grid(frame: RgbdFrame, stride: int, run: Runner = run_in_turn) -> Gri
             pixels, depths, stride, first, last, depth, nearest, color, support
         ),
         intrinsics.height,
+        least=_ROWS_FOR_TWO,
     )
     cosine = np.empty(shape, np.float32)
     _viewing_cosines(depth, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy, cosine)

@@ -26,6 +26,8 @@ from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _NEGLIGIBLE = 0.02
 """Voxels whose absolute test alone scores below this skip the competition; their score is an upper bound."""
+_VOXELS_FOR_TWO = 1024
+"""Fewer voxels are scored by one thread."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class ScoreCalibration:
 
 
 CALIBRATIONS: dict[str, ScoreCalibration] = {
-    "all-MiniLM-L6-v2": ScoreCalibration(scale=25.0, offset=0.42),
+    "all-MiniLM-L6-v2": ScoreCalibration(scale=25.0, offset=0.38),
 }
 """By text space. Spaces of CLIP models, whose cosines between image and text are low, take the other one."""
 DEFAULT_CALIBRATION = ScoreCalibration(scale=60.0, offset=0.22, kinship=0.03, sharpness=60.0)
@@ -100,6 +102,7 @@ def score_vectors(
             calibration.scale, calibration.offset, calibration.sharpness, negligible, scores[first:last],
         ),
         vectors.shape[0],
+        least=_VOXELS_FOR_TWO,
     )  # fmt: skip
     return scores
 

@@ -125,7 +125,7 @@ def _write(file: BinaryIO, snapshot: Snapshot, header: MapHeader) -> int:
     data_start = len(preamble)
     written = dict.fromkeys(layout, 0)
     for name, array in _pieces(snapshot, extra):
-        data = np.ascontiguousarray(array).view(np.uint8).data if array.size else b""
+        data = _bytes(array)
         file.seek(data_start + layout[name].start + written[name])
         file.write(data)
         checksums[name] = zlib.crc32(data, checksums[name])
@@ -251,7 +251,11 @@ def _check_columns(columns: Columns, metadata: dict[str, Any], path: Path) -> No
 
 
 def _crc32(array: NDArray[Any]) -> str:
-    return f"{zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data if array.size else b''):08x}"
+    return f"{zlib.crc32(_bytes(array)):08x}"
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
 
 
 def _sync_folder(folder: Path) -> None:

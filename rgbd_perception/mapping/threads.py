@@ -10,12 +10,15 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-Runner = Callable[[Callable[[int, int], None], int], None]
-"""run(work, count) calls work(first, last) for ranges that cover 0..count and returns when all are done."""
+Runner = Callable[[Callable[[int, int], None], int, int], None]
+"""run(work, count, least) calls work(first, last) for ranges that cover 0..count and returns when all are done.
+
+Fewer than ``least`` items go to one thread: waking another one takes longer, above all on a busy machine."""
 
 
-def run_in_turn(work: Callable[[int, int], None], count: int) -> None:
+def run_in_turn(work: Callable[[int, int], None], count: int, least: int) -> None:
     """The runner of a single thread."""
+    del least
     work(0, count)
 
 
@@ -26,14 +29,17 @@ class Threads:
         self._parts = threads
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="voxel_map")
 
-    def __call__(self, work: Callable[[int, int], None], count: int) -> None:
-        bounds = [count * part // self._parts for part in range(self._parts + 1)]
+    def __call__(self, work: Callable[[int, int], None], count: int, least: int) -> None:
+        parts = self._parts if count >= least else 1
+        bounds = [count * part // parts for part in range(parts + 1)]
         pending = [
-            self._pool.submit(work, first, last) for first, last in itertools.pairwise(bounds)
+            self._pool.submit(work, first, last)
+            for first, last in zip(bounds[1:-1], bounds[2:], strict=True)
         ]
         work(bounds[0], bounds[1])
         for future in pending:
             future.result()
 
     def close(self) -> None:
+        """Wait for what is running and end the threads."""
         self._pool.shutdown(wait=True)

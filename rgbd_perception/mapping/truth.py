@@ -15,8 +15,12 @@ from rgbd_perception.mapping.jit import kernel, readonly
 from rgbd_perception.mapping.keys import NO_KEY, pack
 from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 
-_LEAST_VOTES = 3
-"""A voxel that fewer pixels fell into is noise of the depth camera, not truth."""
+_LEAST_VOTES = 10
+"""A voxel that fewer pixels of all frames fell into is noise of the depth camera, not truth."""
+_FRAMES_AT_ONCE = 32
+
+_Votes = tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.int64]]
+"""Keys, labels and how many pixels said so, (n,) each."""
 
 
 def grid_stride(shape: tuple[int, int]) -> int:
@@ -78,14 +82,13 @@ def truth_voxels(
     Pixels without label or without depth between min_depth and max_depth of ``config`` do not count.
     """
     config = config or MapConfig()
-    keys, labels, votes = np.empty(0, np.int64), np.empty(0, np.uint16), np.empty(0, np.int64)
+    waiting: list[_Votes] = []
     for frame, image in frames:
-        new_keys, new_labels = _labelled_pixels(frame, image, voxel_size, config)
-        keys, labels, votes = _count(
-            np.concatenate([keys, new_keys]),
-            np.concatenate([labels, new_labels]),
-            np.concatenate([votes, np.ones(new_keys.size, np.int64)]),
-        )
+        keys, labels = _labelled_pixels(frame, image, voxel_size, config)
+        waiting.append(_count((keys, labels, np.ones(keys.size, np.int64))))
+        if len(waiting) == _FRAMES_AT_ONCE:
+            waiting = [_merge(waiting)]
+    keys, labels, votes = _merge(waiting)
     order = np.lexsort((labels, -votes, keys))
     first = np.unique(keys[order], return_index=True)[1]
     enough = votes[order][first] >= _LEAST_VOTES
@@ -108,13 +111,17 @@ def _labelled_pixels(
     return keys[inside], image[v, u][inside]
 
 
-def _count(
-    keys: NDArray[np.int64], labels: NDArray[np.uint16], votes: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.int64]]:
+def _count(votes: _Votes) -> _Votes:
     """Add up the votes of equal pairs of key and label."""
-    order = np.lexsort((labels, keys))
-    keys, labels, votes = keys[order], labels[order], votes[order]
-    begins = np.flatnonzero(
-        np.r_[True, (np.diff(keys) != 0) | (np.diff(labels.astype(np.int32)) != 0)][: keys.size]
-    )
-    return keys[begins], labels[begins], np.add.reduceat(votes, begins) if begins.size else votes
+    order = np.lexsort((votes[1], votes[0]))
+    keys, labels, counts = (column[order] for column in votes)
+    changes = (keys[1:] != keys[:-1]) | (labels[1:] != labels[:-1])
+    begins = np.flatnonzero(np.concatenate([[keys.size > 0], changes]))
+    return keys[begins], labels[begins], np.add.reduceat(counts, begins) if begins.size else counts
+
+
+def _merge(parts: list[_Votes]) -> _Votes:
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.uint16), np.empty(0, np.int64)
+    keys, labels, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _count((keys, labels, counts))

@@ -1,0 +1,123 @@
+"""map, query, info and eval as a user types them, on a folder with ground truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rgbd_perception.cli.main import main
+from test.mapping.scenes import INTRINSICS, NAMES, ROOM, looking_along, render
+
+KEYS = {
+    "frames_in", "frames_processed", "drops", "fps", "latency_ms", "voxels", "bytes_per_voxel", "map_bytes",
+    "queries", "map_from_source",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("truth")
+    np.savetxt(path / "camera-intrinsics.txt", INTRINSICS.matrix)
+    for index in range(5):
+        frame, labels = render(ROOM, looking_along(0.05 * index, (0.0, 0.1 * index, 1.0)))
+        name = str(path / f"frame-{index:06d}")
+        cv2.imwrite(f"{name}.color.png", frame.color[..., ::-1])
+        cv2.imwrite(f"{name}.depth.png", np.rint(frame.depth * 1000).astype(np.uint16))
+        cv2.imwrite(f"{name}.label.png", labels)
+        cv2.imwrite(f"{name}.instance.png", np.where(labels == 65535, 0, labels + 1).astype(np.uint16))
+        np.savetxt(f"{name}.pose.txt", frame.pose)
+    objects = [
+        {"class": NAMES[item.label], "center": np.add(item.low, item.high) / 2, "size": np.subtract(item.high, item.low)}
+        for item in ROOM
+    ]
+    content = {
+        "label_names": list(NAMES),
+        "objects": [{**entry, "center": list(entry["center"]), "size": list(entry["size"]), "yaw": 0.0} for entry in objects],
+        "queries": [{"text": "a chair to sit on", "class": "chair"}],
+        "absent": ["a motorcycle"],
+        "up": "z",
+    }
+    (path / "objects.json").write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def map_file(folder: Path) -> Path:
+    path = folder / "room.rgbdmap"
+    assert main(["map", str(folder), "--labels", "truth", "--out", str(path), "--json", str(folder / "map.json")]) == 0
+    return path
+
+
+def test_map_reports_what_it_did(folder, map_file):
+    report = json.loads((folder / "map.json").read_text())
+    assert report.keys() >= KEYS
+    assert report["frames_in"] == report["frames_processed"] == 5
+    assert report["drops"] == {}
+    assert report["map_bytes"] == pytest.approx(report["voxels"] * report["bytes_per_voxel"], rel=1e-3)
+    assert report["latency_ms"]["map"].keys() == {"p50", "p95"}
+    assert np.array_equal(report["map_from_source"], np.eye(4))
+    assert map_file.stat().st_size == report["file_bytes"]
+
+
+def test_frames_that_cannot_be_used_are_counted(folder, tmp_path, capsys):
+    spoiled = tmp_path / "spoiled"
+    spoiled.mkdir()
+    for item in folder.iterdir():
+        (spoiled / item.name).write_bytes(item.read_bytes())
+    (spoiled / "frame-000001.pose.txt").unlink()
+    (spoiled / "frame-000002.depth.png").write_bytes(b"no image")
+    (spoiled / "frame-000003.label.png").unlink()
+    assert main(["map", str(spoiled), "--labels", "truth", "--out", str(tmp_path / "m.rgbdmap"), "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["frames_in"] == 5
+    assert report["frames_processed"] == 2
+    assert report["frames_in"] == report["frames_processed"] + sum(report["drops"].values())
+    assert report["drops"]["truth_missing"] == 1
+
+
+def test_info_describes_a_map(map_file, capsys):
+    assert main(["info", str(map_file)]) == 0
+    text = capsys.readouterr().out
+    assert "voxels" in text
+    assert "chair" in text
+    assert main(["info", str(map_file), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "map"
+
+
+def test_query_and_eval(folder, map_file, capsys):
+    pytest.importorskip("sentence_transformers")
+    assert main(["query", str(map_file), "chair", "a motorcycle", "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    chair, absent = result["queries"]
+    assert chair["answers"][0].keys() >= {"score", "position", "size", "yaw", "frame_id", "voxels"}
+    np.testing.assert_allclose(chair["answers"][0]["position"], [2.1, 0.65, 0.8], atol=0.15)
+    assert absent["answers"] == []
+    assert "nothing found" in absent["message"]
+    assert np.array_equal(result["map_from_source"], np.eye(4))
+    assert main(["eval", str(map_file), "--truth", str(folder), "--json", "-"]) == 0
+    score = json.loads(capsys.readouterr().out)
+    assert score["mean_iou"] > 0.85
+    assert (score["top1"], score["top3"], score["false_answers"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["map", "nowhere", "--out", "m.rgbdmap"],
+        ["map", "{folder}", "--out", "{folder}/no/such/m.rgbdmap", "--labels", "truth"],
+        ["map", "{folder}", "--out", "{folder}/m.rgbdmap", "--labels", "truth", "--voxel-size", "0"],
+        ["query", "nowhere.rgbdmap", "chair"],
+        ["query", "{folder}/objects.json", "chair"],
+        ["info", "nowhere.rgbdmap"],
+        ["eval", "{folder}/room.rgbdmap", "--truth", "/"],
+    ],
+)
+def test_bad_input_is_one_line_and_status_two(arguments, folder, map_file, capsys):
+    assert main([argument.format(folder=folder) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1

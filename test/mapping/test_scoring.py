@@ -1,0 +1,58 @@
+"""The scoring rule against its definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rgbd_perception.mapping.scoring import ScoreCalibration, query_vectors, score_vectors
+
+CALIBRATION = ScoreCalibration(scale=20.0, offset=0.4, kinship=0.1, sharpness=15.0)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _by_definition(vectors, texts, negatives, classes):
+    v, q, n, t = (_unit(rows.astype(np.float64)) for rows in (vectors, texts, negatives, classes))
+    scores = np.zeros((len(v), len(q)))
+    for j, text in enumerate(q):
+        likeness = t @ text
+        related = likeness >= likeness.max() - CALIBRATION.kinship
+        for i, voxel in enumerate(v):
+            own = max(voxel @ text, (t[related] @ voxel).max())
+            other = (t[~related] @ voxel).max() if (~related).any() else -2
+            absolute = CALIBRATION.scale * (voxel @ text - CALIBRATION.offset)
+            logit = min(absolute, CALIBRATION.sharpness * (own - other))
+            lost = len(n) and (n @ voxel).max() >= voxel @ text
+            scores[i, j] = 0 if lost else 1 / (1 + np.exp(-logit))
+    return scores
+
+
+@pytest.mark.parametrize("negatives", [0, 2])
+def test_scores_follow_the_definition(negatives):
+    rng = np.random.default_rng(4)
+    classes = rng.standard_normal((6, 32))
+    texts = classes[:3] + 0.7 * rng.standard_normal((3, 32))
+    against = rng.standard_normal((negatives, 32))
+    vectors = (classes[rng.integers(0, 6, 200)] + 0.5 * rng.standard_normal((200, 32))) * 0.1
+    vectors = vectors.astype(np.float16)
+    ours = score_vectors(vectors, query_vectors(texts, against, classes, CALIBRATION), CALIBRATION)
+    expected = _by_definition(vectors, texts, against, classes)
+    sure = expected > 0.02  # below that a score is only an upper bound
+    np.testing.assert_allclose(ours[sure], expected[sure], atol=2e-3)
+    assert sure.sum() > 20
+    assert np.all(ours[~sure] >= expected[~sure] - 1e-3)
+    assert np.all(ours[(expected == 0)] == 0)
+
+
+def test_a_zero_vector_scores_nothing():
+    query = query_vectors(np.eye(2, 8), np.empty((0, 8)), np.eye(3, 8), CALIBRATION)
+    assert score_vectors(np.zeros((2, 8), np.float16), query, CALIBRATION).tolist() == [[0, 0], [0, 0]]
+
+
+def test_without_a_vocabulary_only_the_absolute_test_counts():
+    query = query_vectors(np.eye(1, 8), np.empty((0, 8)), np.empty((0, 8)), CALIBRATION)
+    score = score_vectors(np.eye(1, 8).astype(np.float16), query, CALIBRATION)
+    assert score[0, 0] == pytest.approx(1 / (1 + np.exp(-20 * 0.6)), abs=1e-3)

@@ -1,0 +1,90 @@
+"""Snapshots show one instant whatever is written meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rgbd_perception.mapping.keys import pack
+from rgbd_perception.mapping.snapshot import Snapshot
+from rgbd_perception.mapping.store import VoxelStore
+
+numbers = st.sets(st.integers(0, 40), min_size=1)
+
+
+def _contents(store: VoxelStore) -> dict[int, float]:
+    rows = store.live_rows()
+    return dict(zip(store.key[rows].tolist(), store.weight[rows].tolist(), strict=True))
+
+
+def _write(store: VoxelStore, chosen: set[int], value: float) -> None:
+    """What an update does: insert, record, change."""
+    rows, _ = store.insert(pack(np.array([[number, 0, 0] for number in sorted(chosen)])))
+    store.record(rows)
+    store.weight[rows] = value
+
+
+def _erase(store: VoxelStore, chosen: set[int]) -> None:
+    rows = store.index.find(pack(np.array([[number, 0, 0] for number in sorted(chosen)])))
+    store.remove(rows[rows >= 0])
+
+
+@given(numbers, st.lists(st.tuples(st.booleans(), numbers), max_size=8), st.integers(1, 7))
+def test_snapshot_reads_the_state_of_its_instant(first, steps, block):
+    store, lock = VoxelStore(100), threading.Lock()
+    _write(store, first, 1.0)
+    expected = _contents(store)
+    snapshot = Snapshot(store, lock)
+    seen: dict[int, float] = {}
+    writes = iter(enumerate(steps))
+    for _, (key, weight) in snapshot.blocks(lambda b: (b["key"].copy(), b["weight"].copy()), rows=block):
+        seen.update((k, w) for k, w in zip(key.tolist(), weight.tolist(), strict=True) if k >= 0)
+        for number, (insert, chosen) in [next(writes, (0, (False, set())))]:
+            if chosen:
+                _write(store, chosen, 2.0 + number) if insert else _erase(store, chosen)
+    assert seen == expected
+    assert snapshot.voxels == len(expected)
+    everything = snapshot.read_all(("key", "weight"))
+    assert dict(zip(everything["key"].tolist(), everything["weight"].tolist(), strict=True)) == expected
+    gathered = snapshot.gather(everything["row"], ("key", "weight"))
+    assert gathered["key"].tolist() == everything["key"].tolist()
+    assert gathered["weight"].tolist() == everything["weight"].tolist()
+    snapshot.close()
+    assert store.insert(pack(np.array([[99, 0, 0]])))[1] == 1
+
+
+def test_snapshot_is_consistent_while_another_thread_writes():
+    store, lock = VoxelStore(50_000), threading.Lock()
+    keys = pack(np.stack(np.unravel_index(np.arange(20_000), (50, 40, 10)), axis=1))
+    store.insert(keys)
+    stop = threading.Event()
+
+    def write() -> None:
+        value = 0
+        while not stop.is_set():
+            value += 1
+            with lock:
+                rows, _ = store.insert(keys)
+                store.record(rows)
+                store.weight[rows] = value
+            time.sleep(0.001)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        versions = set()
+        for _ in range(20):
+            with lock:
+                snapshot = Snapshot(store, lock)
+            weights = snapshot.read_all(("weight",))["weight"]
+            snapshot.close()
+            assert np.all(weights == weights[0])
+            versions.add(float(weights[0]))
+    finally:
+        stop.set()
+        writer.join()
+    assert len(versions) > 1, "the writer did not write: nothing was tested"
