@@ -16,9 +16,9 @@ def chain_counts(sent: int, perception: LedgerCounts, mapping: LedgerCounts) -> 
 
     sent  frames that replay published
 
-    Perception's "processed" means handed on; what mapping did not get of it was lost.
+    What perception "processed" it handed on; what mapping did not get of it was lost.
 
-    Raises UserError where the books do not add up: frames still on their way, or more received than were sent.
+    Raises UserError where that does not add up: frames still on their way, or more received than sent.
     """
     for name, counts in (("perception", perception), ("mapping", mapping)):
         if counts.in_flight:

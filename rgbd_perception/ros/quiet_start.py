@@ -9,8 +9,8 @@ import signal
 class QuietStart:
     """From its making until ``over``, SIGINT and SIGTERM end the process with status 0 and without a trace.
 
-    ``over`` is to be called when rclpy has installed its own handlers, which also call these: then SIGINT becomes
-    KeyboardInterrupt again and SIGTERM is left to rclpy. So there is no moment without a handler.
+    ``over`` is to be called when rclpy has installed its own handlers, which also call these: then SIGINT
+    becomes KeyboardInterrupt again and SIGTERM is left to rclpy. So there is no moment without a handler.
     """
 
     def __init__(self) -> None:
