@@ -1,9 +1,9 @@
 """Masks at the resolution of the camera from log-probabilities at the cells of the grid.
 
 Log-probabilities are interpolated bilinearly between the centres of the cells and the best class is taken, so
-that borders run smoothly between cells. Four neighbouring cells span a patch. Where the same class wins at all
-four it wins at every pixel in between, an interpolated value being a weighted mean: so all classes are compared
-only in patches on a border, typically one in ten.
+that borders run smoothly between cells. Four neighbouring cells span a patch. Where the same class wins at
+all four it wins at every pixel in between, an interpolated value being a weighted mean; so all classes are
+compared only in patches on a border, typically one in ten.
 """
 
 from __future__ import annotations
