@@ -6,12 +6,12 @@ threads at once, and a map is read and written by several.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 Runner = Callable[[Callable[[int, int], None], int, int], None]
-"""run(work, count, least) calls work(first, last) for ranges that cover 0..count and returns when all are done.
+"""run(work, count, least) calls work(first, last) for ranges that cover 0..count and waits for all of them.
 
 Fewer than ``least`` items go to one thread: waking another one takes longer, above all on a busy machine."""
 
@@ -32,10 +32,7 @@ class Threads:
     def __call__(self, work: Callable[[int, int], None], count: int, least: int) -> None:
         parts = self._parts if count >= least else 1
         bounds = [count * part // parts for part in range(parts + 1)]
-        pending = [
-            self._pool.submit(work, first, last)
-            for first, last in zip(bounds[1:-1], bounds[2:], strict=True)
-        ]
+        pending = [self._pool.submit(work, *part) for part in pairwise(bounds[1:])]
         work(bounds[0], bounds[1])
         for future in pending:
             future.result()

@@ -31,12 +31,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(f"{name}.instance.png", np.where(labels == 65535, 0, labels + 1).astype(np.uint16))
         np.savetxt(f"{name}.pose.txt", frame.pose)
     objects = [
-        {"class": NAMES[item.label], "center": np.add(item.low, item.high) / 2, "size": np.subtract(item.high, item.low)}
+        {
+            "class": NAMES[item.label],
+            "center": np.add(item.low, item.high) / 2,
+            "size": np.subtract(item.high, item.low),
+        }
         for item in ROOM
     ]
     content = {
         "label_names": list(NAMES),
-        "objects": [{**entry, "center": list(entry["center"]), "size": list(entry["size"]), "yaw": 0.0} for entry in objects],
+        "objects": [
+            {**entry, "center": list(entry["center"]), "size": list(entry["size"]), "yaw": 0.0}
+            for entry in objects
+        ],
         "queries": [{"text": "a chair to sit on", "class": "chair"}],
         "absent": ["a motorcycle"],
         "up": "z",
@@ -48,7 +55,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def map_file(folder: Path) -> Path:
     path = folder / "room.rgbdmap"
-    assert main(["map", str(folder), "--labels", "truth", "--out", str(path), "--json", str(folder / "map.json")]) == 0
+    assert (
+        main(
+            ["map", str(folder), "--labels", "truth", "--out", str(path), "--json", str(folder / "map.json")]
+        )
+        == 0
+    )
     return path
 
 
@@ -71,7 +83,10 @@ def test_frames_that_cannot_be_used_are_counted(folder, tmp_path, capsys):
     (spoiled / "frame-000001.pose.txt").unlink()
     (spoiled / "frame-000002.depth.png").write_bytes(b"no image")
     (spoiled / "frame-000003.label.png").unlink()
-    assert main(["map", str(spoiled), "--labels", "truth", "--out", str(tmp_path / "m.rgbdmap"), "--json", "-"]) == 0
+    assert (
+        main(["map", str(spoiled), "--labels", "truth", "--out", str(tmp_path / "m.rgbdmap"), "--json", "-"])
+        == 0
+    )
     report = json.loads(capsys.readouterr().out)
     assert report["frames_in"] == 5
     assert report["frames_processed"] == 2

@@ -92,7 +92,9 @@ def test_overlap_of_boxes():
     unit = OrientedBox(np.zeros(3), np.ones(3), 0.0)
     assert box_overlap(unit, unit) == pytest.approx(1)
     assert box_overlap(unit, OrientedBox(np.zeros(3), np.ones(3), np.pi / 2)) == pytest.approx(1, abs=1e-5)
-    assert box_overlap(unit, OrientedBox(np.array([0.5, 0, 0]), np.ones(3), 0.0)) == pytest.approx(1 / 3, abs=1e-5)
+    assert box_overlap(unit, OrientedBox(np.array([0.5, 0, 0]), np.ones(3), 0.0)) == pytest.approx(
+        1 / 3, abs=1e-5
+    )
     octagon = 2 * (np.sqrt(2) - 1)
     turned = OrientedBox(np.zeros(3), np.ones(3), np.pi / 4)
     assert box_overlap(unit, turned) == pytest.approx(octagon / (2 - octagon), abs=1e-4)

@@ -81,7 +81,11 @@ def test_evidence_is_bayes_rule_in_any_order(observations, order):
         groups = _groups([[0]], np.ones(1, np.float32))
         for label, confidence in sequence:
             evidence.fuse(
-                store.insert(groups.keys)[0], groups, np.array([label], np.uint16), np.array([confidence], np.float32), 0.0
+                store.insert(groups.keys)[0],
+                groups,
+                np.array([label], np.uint16),
+                np.array([confidence], np.float32),
+                0.0,
             )
         probability = posterior(evidence.class_slot[:1], evidence.evidence[:1], classes)[0]
         ours = np.zeros(classes)
@@ -109,7 +113,9 @@ def test_unknown_cells_are_no_evidence():
     store = VoxelStore(10)
     evidence = EvidenceStore(store, 5, slots=2)
     groups = _groups([[0]], np.ones(1, np.float32))
-    evidence.fuse(store.insert(groups.keys)[0], groups, np.array([65535], np.uint16), np.ones(1, np.float32), 0.0)
+    evidence.fuse(
+        store.insert(groups.keys)[0], groups, np.array([65535], np.uint16), np.ones(1, np.float32), 0.0
+    )
     assert labels_of(evidence.class_slot[:1])[0] == 65535
 
 
@@ -128,5 +134,7 @@ def test_evidence_from_cosines_is_their_softmax():
     expected = np.exp(20 * cosines)
     expected /= expected.sum(axis=1, keepdims=True)
     probability = posterior(slots, evidence, 7)
-    np.testing.assert_allclose(probability, np.take_along_axis(expected, slots.astype(int) - 1, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(
+        probability, np.take_along_axis(expected, slots.astype(int) - 1, axis=1), rtol=1e-3
+    )
     assert np.array_equal(labels_of(slots), cosines.argmax(axis=1))

@@ -1,4 +1,4 @@
-"""Cells of the grid: depth of one surface only, color of that surface only, geometry of strided intrinsics."""
+"""Cells of the grid: depth and color of one surface only, viewing angles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def _frame(depth: np.ndarray, color: np.ndarray | None = None) -> RgbdFrame:
     height, width = depth.shape
     if color is None:
         color = np.zeros((height, width, 3), np.uint8)
-    return RgbdFrame(color, depth.astype(np.float32), CameraIntrinsics(50, 50, width / 2, height / 2, width, height))
+    return RgbdFrame(
+        color, depth.astype(np.float32), CameraIntrinsics(50, 50, width / 2, height / 2, width, height)
+    )
 
 
 @given(
@@ -38,7 +40,10 @@ def test_depth_is_measured_on_the_larger_of_two_surfaces(near, gap, is_near, noi
             assert samples.nearest[row, column] == depth[block].astype(np.float32).min()
 
 
-@given(hnp.arrays(np.float32, (7, 9), elements=st.sampled_from([0.0, -1.0, np.nan, np.inf, 1.0, 2.0, 2.01])), st.integers(1, 9))
+@given(
+    hnp.arrays(np.float32, (7, 9), elements=st.sampled_from([0.0, -1.0, np.nan, np.inf, 1.0, 2.0, 2.01])),
+    st.integers(1, 9),
+)
 def test_depth_is_always_a_measured_value(depth, stride):
     samples = sample_grid(_frame(depth), stride)
     assert samples.depth.shape == (-(-7 // stride), -(-9 // stride))

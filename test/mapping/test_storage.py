@@ -217,7 +217,7 @@ def test_two_loaders_and_a_writer_never_see_half_a_map(tmp_path):
     def load() -> None:
         try:
             seen.extend(len(VoxelMap.load(path, CONFIG)) for _ in range(10))
-        except BaseException as error:  # handed to the test below
+        except BaseException as error:  # noqa: BLE001 (handed to the test below)
             errors.append(error)
 
     loaders = [threading.Thread(target=load) for _ in range(2)]
