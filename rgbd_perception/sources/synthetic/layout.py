@@ -94,6 +94,7 @@ class RoomLayout:
         solid: bool = True,
     ) -> Placed | None:
         """At exactly this place, if it is free and leaves a way through the room."""
+        z = max(z, -float(shape.bounds[0][2])) if z == 0.0 else z  # slanted legs may reach below the origin
         block = footprint(shape, x, y, z, yaw)
         if not self._inside(block):
             return None

@@ -117,11 +117,11 @@ def color(name: str, rng: Generator) -> Rgb:
     """A linear rgb that people would call ``name``."""
     shades = _NAMED[name]
     base = np.asarray(shades[rng.integers(len(shades))])
-    return _rgb(base * rng.uniform(0.8, 1.15) * rng.uniform(0.93, 1.07, 3))
+    return rgb(base * rng.uniform(0.8, 1.15) * rng.uniform(0.93, 1.07, 3))
 
 
 def pick_color(rng: Generator, names: Sequence[str] = COLOR_NAMES) -> str:
-    return str(names[rng.integers(len(names))])
+    return str(names[int(rng.integers(len(names)))])
 
 
 def wood(rng: Generator, name: str | None = None) -> Material:
@@ -131,8 +131,8 @@ def wood(rng: Generator, name: str | None = None) -> Material:
     gain = rng.uniform(0.8, 1.2)
     return Material(
         Texture.WOOD,
-        _rgb(np.asarray(light) * gain),
-        _rgb(np.asarray(dark) * gain),
+        rgb(np.asarray(light) * gain),
+        rgb(np.asarray(dark) * gain),
         scale=rng.uniform(0.02, 0.06),
         contrast=rng.uniform(0.4, 1.0),
         specular=rng.uniform(0.02, 0.25),
@@ -156,7 +156,7 @@ def fabric(rng: Generator, name: str | None = None, patterned: float = 0.25) -> 
     return Material(
         texture,
         base,
-        other if texture != Texture.FABRIC else _rgb(np.asarray(base) * rng.uniform(0.55, 0.85)),
+        other if texture != Texture.FABRIC else rgb(np.asarray(base) * rng.uniform(0.55, 0.85)),
         scale=scale,
         contrast=rng.uniform(0.5, 1.0),
         specular=0.01,
@@ -173,7 +173,7 @@ def leather(rng: Generator, name: str | None = None) -> Material:
     return Material(
         Texture.BLOTCHES,
         base,
-        _rgb(np.asarray(base) * 0.75),
+        rgb(np.asarray(base) * 0.75),
         scale=0.03,
         contrast=0.5,
         specular=0.25,
@@ -226,7 +226,7 @@ def metal(rng: Generator, name: str | None = None) -> Material:
     return Material(
         Texture.BRUSHED,
         base,
-        _rgb(np.asarray(base) * 0.7),
+        rgb(np.asarray(base) * 0.7),
         scale=0.004,
         contrast=0.6,
         specular=rng.uniform(0.5, 1.1),
@@ -241,7 +241,7 @@ def metal(rng: Generator, name: str | None = None) -> Material:
 def stone(rng: Generator, name: str | None = None) -> Material:
     word = name or pick_color(rng, ("white", "gray", "black", "beige"))
     base = color(word, rng)
-    vein = _rgb(np.asarray(base) * 0.65 if word != "black" else np.asarray(base) + 0.25)
+    vein = rgb(np.asarray(base) * 0.65 if word != "black" else np.asarray(base) + 0.25)
     return Material(
         Texture.MARBLE,
         base,
@@ -258,7 +258,7 @@ def stone(rng: Generator, name: str | None = None) -> Material:
 
 def glass(rng: Generator) -> Material:
     """Opaque stand-in for glass: pale, shiny, often invisible to the depth sensor."""
-    base = _rgb(np.array([0.55, 0.68, 0.68]) * rng.uniform(0.6, 1.1))
+    base = rgb(np.array([0.55, 0.68, 0.68]) * rng.uniform(0.6, 1.1))
     return Material(
         Texture.PLAIN, base, base, specular=1.0, gloss=120, sensor_drop=0.45, name="glass", color_name="white"
     )
@@ -290,12 +290,13 @@ def pattern(
     )
 
 
-def glowing(rgb: Rgb, emission: float) -> Material:
+def glowing(shade: Rgb, emission: float) -> Material:
     """A surface that shines by itself: bulbs, lamp shades, screens."""
-    return Material(Texture.PLAIN, rgb, rgb, emission=emission, specular=0.0)
+    return Material(Texture.PLAIN, shade, shade, emission=emission, specular=0.0)
 
 
-def _rgb(values: NDArray[np.floating]) -> Rgb:
+def rgb(values: NDArray[np.floating]) -> Rgb:
+    """Three numbers as a colour that a real surface can have."""
     r, g, b = (float(v) for v in np.clip(values, 0.008, 0.92))
     return r, g, b
 

@@ -63,7 +63,9 @@ def rotation_matrix(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> 
 @lru_cache(maxsize=1)
 def unit_box() -> Mesh:
     """Cube of side 1 about the origin, faces with flat normals."""
-    vertices, normals, triangles = [], [], []
+    vertices: list[NDArray[np.float64]] = []
+    normals: list[NDArray[np.float64]] = []
+    triangles: list[tuple[int, int, int]] = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             normal = np.zeros(3)

@@ -15,7 +15,7 @@ WALL = 0.05
 
 @dataclass(frozen=True)
 class Opening:
-    """A hole in a wall of a room: ``along`` metres from the wall's middle, ``width`` wide, z from low to high.
+    """A hole in a wall: ``along`` metres from the wall's middle, ``width`` wide, z from low to high.
 
     kind    "door" or "window"
     to      the room behind it, or -1 for the outside

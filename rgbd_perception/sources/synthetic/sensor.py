@@ -70,7 +70,7 @@ def _edges(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
 def develop(radiance: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
     """An (H, W, 3) uint8 picture from linear radiance: optics, exposure, white balance, noise, tone curve."""
     height, width = radiance.shape[:2]
-    image = cv2.GaussianBlur(radiance, (0, 0), float(rng.uniform(0.35, 0.75)))
+    image = np.asarray(cv2.GaussianBlur(radiance, (0, 0), float(rng.uniform(0.35, 0.75))), dtype=np.float32)
     if rng.random() < 0.15:
         image = _motion_blur(image, rng)
     level = float(np.mean(np.minimum(image, 1.5))) + 1e-3
@@ -95,7 +95,7 @@ def _tone_curve(contrast: float) -> NDArray[np.uint8]:
 def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    return (1.0 - strength * 0.5 * (x * x + y * y))[..., None]
+    return np.asarray(1.0 - strength * 0.5 * (x * x + y * y), dtype=np.float32)[..., None]
 
 
 def _motion_blur(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:

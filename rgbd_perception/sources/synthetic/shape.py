@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +35,7 @@ class Shape:
     supports: tuple[Support, ...]
     attributes: tuple[str, ...]
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Lowest and highest corner (3,) in the object frame."""
         return self.mesh.vertices.min(axis=0), self.mesh.vertices.max(axis=0)

@@ -77,8 +77,8 @@ _USUAL_SIZE: dict[str, float] = {
     "bookshelf": 1.6, "wardrobe": 2.0, "refrigerator": 1.6, "stove": 0.92, "sink": 0.95, "toilet": 0.8,
     "bathtub": 1.58, "washing machine": 0.9, "lamp": 0.7, "television": 0.9, "laptop": 0.34,
     "potted plant": 0.7, "picture": 0.55, "mirror": 0.9, "curtain": 1.8, "rug": 1.4, "pillow": 0.5,
-    "book": 0.27, "box": 0.4, "trash can": 0.45, "mug": 0.11, "bowl": 0.24, "vase": 0.3, "clock": 0.3, "backpack": 0.45,
-    "teddy bear": 0.35,
+    "book": 0.27, "box": 0.4, "trash can": 0.45, "mug": 0.11, "bowl": 0.24, "vase": 0.3, "clock": 0.3,
+    "backpack": 0.45, "teddy bear": 0.35,
 }  # fmt: skip
 
 

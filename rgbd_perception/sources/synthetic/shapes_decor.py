@@ -35,8 +35,8 @@ def _green(rng: Generator) -> Material:
     dark = base * rng.uniform(0.35, 0.6)
     return Material(
         Texture.LEAVES,
-        tuple(map(float, base)),
-        tuple(map(float, dark)),
+        mat.rgb(base),
+        mat.rgb(dark),
         specular=0.12,
         gloss=20,
         name="",

@@ -271,13 +271,13 @@ def _bear(rng: Generator, h: float, standing: bool, scarf: bool = False) -> Shap
     light = np.clip(base * 1.6 + 0.08, 0, 0.9)
     fur = Material(
         Texture.BLOTCHES,
-        tuple(map(float, base)),
-        tuple(map(float, base * 0.7)),
+        mat.rgb(base),
+        mat.rgb(base * 0.7),
         scale=0.012,
         name="fabric",
         color_name=word,
     )
-    pale = Material(Texture.BLOTCHES, tuple(map(float, light)), tuple(map(float, light * 0.8)), scale=0.012)
+    pale = Material(Texture.BLOTCHES, mat.rgb(light), mat.rgb(light * 0.8), scale=0.012)
     black = mat.plastic(rng, "black")
     lift = h * 0.12 if standing else 0.0
     b.cushion(fur, (0, 0, lift + h * 0.3), (h * 0.46, h * 0.4, h * 0.5), 0.9)

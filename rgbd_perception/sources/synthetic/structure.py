@@ -15,6 +15,8 @@ from rgbd_perception.sources.synthetic.materials import Material, Texture
 from rgbd_perception.sources.synthetic.plan import WALL, Opening, Room
 from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 
+_WALL_COLORS = (*("white",) * 3, *("beige",) * 2, "gray", "blue", "green", "yellow", "pink", "orange")
+
 
 @dataclass(frozen=True)
 class Finish:
@@ -50,39 +52,29 @@ def pick_finish(rng: Generator, kind: str) -> Finish:
 
 def _wall(rng: Generator, tiles: bool) -> Material:
     if tiles:
-        base = mat.pick_color(rng, ("white", "white", "beige", "gray", "blue", "green"))
-        return mat.pattern(
-            rng, Texture.TILES, base, "gray", float(rng.choice([0.1, 0.15, 0.2, 0.3])), "tiled", 0.35
-        )
-    word = mat.pick_color(
-        rng,
-        ("white", "white", "white", "beige", "beige", "gray", "blue", "green", "yellow", "pink", "orange"),
-    )
+        glaze = mat.pick_color(rng, ("white", "white", "beige", "gray", "blue", "green"))
+        scale = float(rng.choice([0.1, 0.15, 0.2, 0.3]))
+        return mat.pattern(rng, Texture.TILES, glaze, "gray", scale, "tiled", 0.35)
+    word = mat.pick_color(rng, _WALL_COLORS)
     base = np.asarray(mat.color(word, rng))
     # wall paint is a pale version of the colour
     pale = base + (0.8 - base) * rng.uniform(0.35, 0.8)
-    rgb = (float(pale[0]), float(pale[1]), float(pale[2]))
+    paint, phase = mat.rgb(pale), float(rng.uniform(0, 50))
     kind = rng.random()
     if kind < 0.7:
         return Material(
-            Texture.PLAIN, rgb, rgb, specular=0.0, color_name=word, name="painted", phase=rng.uniform(0, 50)
+            Texture.PLAIN, paint, paint, specular=0.0, color_name=word, name="painted", phase=phase
         )
     if kind < 0.9:
-        other = tuple(float(v) for v in np.clip(pale * rng.uniform(0.6, 0.9), 0.01, 0.9))
+        other = mat.rgb(pale * rng.uniform(0.6, 0.9))
         texture = Texture(rng.choice([Texture.STRIPES, Texture.DOTS, Texture.BLOTCHES, Texture.PLAID]))
         name = "striped" if texture == Texture.STRIPES else "patterned"
-        return replace(
-            mat.pattern(
-                rng, texture, rgb, (other[0], other[1], other[2]), rng.uniform(0.06, 0.25), name, 0.0
-            ),
-            color_name=word,
-        )
+        paper = mat.pattern(rng, texture, paint, other, rng.uniform(0.06, 0.25), name, 0.0)
+        return replace(paper, color_name=word)
     brick = mat.pattern(rng, Texture.BRICKS, (0.35, 0.13, 0.08), (0.55, 0.5, 0.45), 0.075, "brick", 0.0)
-    return (
-        replace(brick, color_name="red")
-        if rng.random() < 0.6
-        else replace(brick, color=(0.7, 0.69, 0.66), color_name="white")
-    )
+    if rng.random() < 0.6:
+        return replace(brick, color_name="red")
+    return replace(brick, color=(0.7, 0.69, 0.66), color_name="white")
 
 
 def _floor(rng: Generator, wet: bool) -> Material:
