@@ -95,6 +95,7 @@ DVEFORMER_CONFIGS: dict[str, DVEFormerConfig] = {
             mlp_ratio=3.0,
             drop_path=0.05,
             convolutions=True,
+            geometry_offset=2.5 / 1.5,
         ),
         branches=(64, 48, 32, 32),
         fused=96,

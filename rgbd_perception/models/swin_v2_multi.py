@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rgbd_perception.models.geometry import GEOMETRY_CHANNELS, geometry_features
 from rgbd_perception.models.swin_v2 import PatchMergingV2, SwinBlockV2
 
 PATCH = 4
@@ -24,7 +25,8 @@ class SwinMultiConfig:
 
     ``convolutions`` adds what helps a small network that is trained from scratch, and the published ones do
     not have: patch embeddings of two overlapping convolutions (Xiao et al. 2021, arXiv:2106.14881) instead of
-    one of separate patches, and a depth-wise convolution in every block.
+    one of separate patches, and a depth-wise convolution in every block. ``geometry_offset``, where it is not
+    0, adds slopes and relief worked out from depth to the tokens; it is the depth's mean over its deviation.
     """
 
     rgb_width: int = 96
@@ -35,6 +37,7 @@ class SwinMultiConfig:
     mlp_ratio: float = 4.0
     drop_path: float = 0.2
     convolutions: bool = False
+    geometry_offset: float = 0.0
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -71,10 +74,15 @@ class SwinMulti(nn.Module):
         self.layer_3 = _named({"4": PatchMergingV2(widths[1]), "5": stages[2]})
         last = _named({"6": PatchMergingV2(widths[2]), "7": stages[3]})
         self.layer_4 = nn.Sequential(last, nn.LayerNorm(widths[3], eps=1e-5))
+        self.geometry = nn.Conv2d(GEOMETRY_CHANNELS, widths[0], 1) if config.geometry_offset else None
 
     def forward(self, rgb: Tensor, depth: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features of the four stages, (B, h, w, C) each; only the last one is normed."""
-        first = self.layer_1(self.patch_embedder(rgb, depth))
+        tokens = self.patch_embedder(rgb, depth)
+        if self.geometry is not None:
+            features = geometry_features(depth, self.config.geometry_offset)
+            tokens = tokens + self.geometry(features).permute(0, 2, 3, 1)
+        first = self.layer_1(tokens)
         second = self.layer_2(first)
         third = self.layer_3(second)
         return first, second, third, self.layer_4(third)
