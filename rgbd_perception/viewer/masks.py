@@ -11,7 +11,7 @@ UNKNOWN_COLOR = (40, 40, 40)
 
 
 def colorize(labels: NDArray[np.integer], vocabulary: Vocabulary) -> NDArray[np.uint8]:
-    """Return the (H, W, 3) uint8 rgb picture of a label image (H, W); unknown and foreign ids are dark grey."""
+    """Return the (H, W, 3) uint8 rgb picture of labels (H, W); unknown and foreign ids are dark grey."""
     table = np.empty((len(vocabulary) + 1, 3), dtype=np.uint8)
     table[:-1] = vocabulary.colors
     table[-1] = UNKNOWN_COLOR

@@ -17,7 +17,7 @@ def room() -> tuple[np.ndarray, np.ndarray]:
     """A floor of 4 x 3 m with a red pillar of 1 m at (1, 0.5) and a blue ceiling."""
     x, y = np.meshgrid(np.arange(0, 4, VOXEL), np.arange(0, 3, VOXEL))
     floor = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1) + VOXEL / 2
-    ceiling = floor + [0, 0, 2.5]
+    ceiling = floor + np.array([0, 0, 2.5])
     heights = np.arange(0, 1, VOXEL)
     pillar = np.array([[1.025, 0.525, z + VOXEL / 2] for z in heights])
     centers = np.concatenate([ceiling, pillar, floor])
@@ -43,7 +43,7 @@ def test_the_highest_voxel_below_the_ceiling_is_seen_at_its_place() -> None:
 @given(x=st.floats(-20, 20), y=st.floats(-20, 20), height=st.integers(50, 400), width=st.integers(50, 400))
 def test_every_map_lies_inside_its_picture(x: float, y: float, height: int, width: int) -> None:
     centers, colors = room()
-    shifted = centers + [x, y, 0]
+    shifted = centers + np.array([x, y, 0])
     view = draw_top_view(shifted, colors, VOXEL, size=(height, width))
     assert view.image.shape == (height, width, 3)
     for px, py in ([x + 0.1, y + 0.1], [x + 3.9, y + 2.9]):
