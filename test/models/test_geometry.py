@@ -32,7 +32,7 @@ def test_a_wall_in_front_is_flat() -> None:
 
 @pytest.mark.parametrize("angle", [-0.9, -0.4, 0.3, 0.8])
 def test_a_plane_has_the_slope_of_its_angle(angle: float) -> None:
-    """z = z0 + angle * x with x = z * u / f: then dz/du * f / z = angle * z / z0, which is ``angle`` at u = 0."""
+    """z = z0 + angle * x with x = z * u / f gives dz/du * f / z = angle * z / z0: ``angle`` where u = 0."""
     cells = torch.arange(96, dtype=torch.float32) - 47.5
     distance = 2.0 / (1.0 - angle * cells / (FOCAL * STRIDE))
     features = geometry_features(_normalised(distance[None, :].expand(96, 96)), OFFSET)[0]
@@ -58,7 +58,7 @@ def test_without_depth_everything_is_zero() -> None:
 
 def test_a_thing_in_front_of_a_wall_stands_out() -> None:
     metres = torch.full((64, 64), 3.0)
-    metres[24:40, 24:40] = 2.5
+    metres[24:40, 24:40] = 2.4
     relief = geometry_features(_normalised(metres), OFFSET)[0, 3]
     assert relief[7, 7] < -0.3
     assert relief[7, 4] > 0.0
