@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.training.shards import View
 
-OBJECT_CENTERED = 0.5
+OBJECT_CENTERED = 0.7
 """Share of windows placed around a random object: small things would otherwise hardly be seen."""
 
 ASPECT_JITTER = 1.12

@@ -219,7 +219,7 @@ CONCEPTS: tuple[Concept, ...] = (
         "pillow",
         ("cushion", "throw pillow", "bed pillow"),
         ("a soft pillow for the head", "a pillow stuffed with feathers"),
-        ("fluffy headrest", "fluffy bolster"),
+        ("fluffy bolster",),
     ),
     Concept(
         "book",
