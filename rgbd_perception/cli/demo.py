@@ -34,6 +34,8 @@ MAP_NAME = "map.rgbdmap"
 PICTURE_NAME = "demo.png"
 JSON_NAME = "demo.json"
 SYNTHETIC_FPS = 30.0
+PREFETCH_BYTES = 500_000_000
+"""Frames decoded before the play starts: their decoding must not compete with the network."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,9 +82,10 @@ def run(args: argparse.Namespace) -> int:
         result, source = _run(args)
         report = result.to_json(source.map_from_source.tolist())
         print_report(report)
+        _warn_of_bad_ends(result)
     write_json(args.json or str(args.out / JSON_NAME), report)
     with text_output(args.json):
-        _draw(args, result, source)
+        _draw(args, result, source, report["queries"])
     return 0
 
 
@@ -125,8 +128,27 @@ def _replay_parameters(args: argparse.Namespace, options: SourceOptions, source:
         "source": args.source if synthetic else str(Path(args.source).expanduser().resolve()),
         "fps": float(fps),
         "frames": args.frames,
-        "prefetch": 100,
+        "prefetch": _frames_ahead(source),
+        "intrinsics": list(options.intrinsics or ()),
+        "max_depth": options.max_depth,
+        "up": options.up,
+        "recorded_rate": options.rate,
+        "depth_encoding": options.depth_encoding,
+        "color_topic": options.color_topic,
+        "depth_topic": options.depth_topic,
+        "camera_info_topic": options.camera_info_topic,
+        "pose_topic": options.pose_topic,
+        "tf_root": options.map_frame,
+        "camera_in_child": list(options.camera_in_child or ()),
+        "slop": options.slop,
+        "max_pose_gap": options.max_pose_gap,
     }
+
+
+def _frames_ahead(source: Source) -> int:
+    """How many frames of 5 bytes a pixel (3 color, 2 depth) fit into PREFETCH_BYTES. Raises UserError."""
+    height, width = next(iter(source)).shape
+    return max(30, PREFETCH_BYTES // (5 * height * width))
 
 
 def _make_folder(path: Path) -> Path:
@@ -190,9 +212,17 @@ def _print_query(query: dict[str, Any]) -> None:
         )
 
 
-def _draw(args: argparse.Namespace, result: DemoResult, source: Source) -> None:
-    from rgbd_perception.viewer.demo_picture import write_demo_picture
+def _warn_of_bad_ends(result: DemoResult) -> None:
+    for name, status in result.exit_statuses.items():
+        if status:
+            print(f"warning: the process '{name}' did not end cleanly (status {status})", file=sys.stderr)
+
+
+def _draw(
+    args: argparse.Namespace, result: DemoResult, source: Source, queries: list[dict[str, Any]]
+) -> None:
+    from rgbd_perception.cli.picture import write_run_picture
 
     path = args.out / PICTURE_NAME
-    write_demo_picture(path, source, result.map_file, result.queries, args.model)
+    write_run_picture(path, source, result.map_file, queries, args.model)
     print(f"\nwrote {result.map_file} and {path}")

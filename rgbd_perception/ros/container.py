@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.ros.quiet_start import QuietStart
+from rgbd_perception.ros.quiet_start import QuietStart, end_process
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -54,7 +54,10 @@ def make_nodes(names: Sequence[str]) -> list[Node]:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the container until SIGINT or SIGTERM."""
+    """Run the container until SIGINT or SIGTERM.
+
+    args  as on the command line; None: those of this process, which then ends in here
+    """
     starting = QuietStart()
     from rgbd_perception.ros.runtime import spin_nodes
 
@@ -67,7 +70,10 @@ def main(args: Sequence[str] | None = None) -> int:
         starting.over()
         return make_nodes(names)
 
-    return spin_nodes(factory, ros_args)
+    status = spin_nodes(factory, ros_args)
+    if args is None:
+        end_process(status)
+    return status
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -6,12 +6,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rgbd_perception.bookkeeping import LedgerCounts
-from rgbd_perception.errors import UserError
+from rgbd_perception.mapping import Answer, QueryResult
 from rgbd_perception.ros.chain import chain_counts
 from rgbd_perception.ros.demo_client import START_TOPIC, GraphClient
 from rgbd_perception.ros.diagnostics import counts_of, latencies_of, values_of
@@ -23,7 +23,6 @@ from rgbd_perception.srv import QueryText
 MAP_FRAME = "map"
 CAMERA_TOPICS = ("color/image", "depth/image", "color/camera_info", "pose")
 
-_PREFETCH_BYTES = 1_000_000_000
 _GATE_S = 3600.0
 
 
@@ -60,7 +59,6 @@ class DemoPlan:
     queries: tuple[Query, ...] = DEFAULT_QUERIES
     model: str = "rgbd_mini"
     processes: bool = False
-    frames: int = 0
 
     def parameters(self) -> dict[str, dict[str, object]]:
         """Node -> parameters."""
@@ -79,13 +77,28 @@ class DemoPlan:
 
 
 @dataclass(frozen=True)
+class AnsweredQuery:
+    """A question and what the map said to it."""
+
+    query: Query
+    result: QueryResult
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of ``queries``; ``negatives`` only where there were some."""
+        fields = ("score", "position", "size", "yaw", "frame_id", "voxels", "label")
+        answers = [{name: getattr(answer, name) for name in fields} for answer in self.result.answers]
+        entry: dict[str, Any] = {"text": self.query.text, "message": self.result.message, "answers": answers}
+        return entry | ({"negatives": list(self.query.negatives)} if self.query.negatives else {})
+
+
+@dataclass(frozen=True)
 class DemoResult:
     """What came out.
 
     counts      the books of the whole chain
     fps         processed frames per second, the first 20 not counted; None where there were fewer
     latency_ms  "node/step" -> {"p50": ms, "p95": ms}
-    queries     as in the JSON of the command line
+    exit_statuses  process -> exit status, 0 where it ended cleanly
     """
 
     counts: LedgerCounts
@@ -94,8 +107,9 @@ class DemoResult:
     voxels: int
     bytes_per_voxel: float
     map_bytes: int
-    queries: list[dict[str, Any]]
+    answers: tuple[AnsweredQuery, ...]
     map_file: Path
+    exit_statuses: dict[str, int] = field(default_factory=dict)
 
     def to_json(self, map_from_source: Sequence[Sequence[float]]) -> dict[str, Any]:
         """The object that ``--json`` writes."""
@@ -108,7 +122,7 @@ class DemoResult:
             "voxels": self.voxels,
             "bytes_per_voxel": self.bytes_per_voxel,
             "map_bytes": self.map_bytes,
-            "queries": self.queries,
+            "queries": [answer.to_json() for answer in self.answers],
             "map_from_source": map_from_source,
         }
 
@@ -133,14 +147,13 @@ def run_demo(plan: DemoPlan, say: Callable[[str], None], show: Callable[[int], N
         client.wait_drained(("replay", "perception", "mapping"))
         result = _ask_and_save(client, plan)
         say("ending the graph")
-    failed = {name: status for name, status in graph.stop().items() if status != 0}
-    if failed:
-        raise UserError(f"processes did not end cleanly: {failed}; their last lines say why")
-    return result
+    return replace(result, exit_statuses=graph.stop())
 
 
 def _ask_and_save(client: GraphClient, plan: DemoPlan) -> DemoResult:
-    queries = [answers_to(client.query([query.text], query.negatives), query) for query in plan.queries]
+    answers = tuple(
+        read_answers(query, client.query([query.text], query.negatives)) for query in plan.queries
+    )
     client.save_map(plan.map_file)
     mapping, perception = client.status("mapping"), client.status("perception")
     values = values_of(mapping)
@@ -156,33 +169,27 @@ def _ask_and_save(client: GraphClient, plan: DemoPlan) -> DemoResult:
         voxels=int(values["voxels"]),
         bytes_per_voxel=float(values["bytes_per_voxel"]),
         map_bytes=int(values["map_bytes"]),
-        queries=queries,
+        answers=answers,
         map_file=plan.map_file,
     )
 
 
-def answers_to(response: QueryText.Response, query: Query) -> dict[str, Any]:
-    """One entry of ``queries`` in the JSON. A refused query has no answers and the refusal as its message."""
-    answers = [
-        {
-            "score": float(item.score),
-            "position": [item.pose.position.x, item.pose.position.y, item.pose.position.z],
-            "size": [item.size.x, item.size.y, item.size.z],
-            "yaw": yaw_of(item.pose),
-            "frame_id": MAP_FRAME,
-            "voxels": int(item.voxels),
-            "label": item.label,
-        }
+def read_answers(query: Query, response: QueryText.Response) -> AnsweredQuery:
+    """What the map said. A refused query has no answers, and the refusal as its message."""
+    answers = tuple(
+        Answer(
+            score=round(float(item.score), 4),
+            position=(item.pose.position.x, item.pose.position.y, item.pose.position.z),
+            size=(item.size.x, item.size.y, item.size.z),
+            yaw=round(yaw_of(item.pose), 4),
+            frame_id=MAP_FRAME,
+            voxels=int(item.voxels),
+            label=item.label,
+        )
         for item in response.objects
-    ]
+    )
     message = response.reasons[0] if response.success else response.message
-    entry: dict[str, Any] = {"text": query.text, "message": message, "answers": answers}
-    return entry | ({"negatives": list(query.negatives)} if query.negatives else {})
-
-
-def prefetch_frames(height: int, width: int) -> int:
-    """How many frames (3 bytes of color, 2 or 4 of depth a pixel) may be decoded before the play starts."""
-    return max(30, _PREFETCH_BYTES // (height * width * 7))
+    return AnsweredQuery(query, QueryResult(query.text, message, answers))
 
 
 @contextmanager

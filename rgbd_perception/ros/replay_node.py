@@ -30,7 +30,7 @@ from rgbd_perception.ros.runtime import spin_node
 from rgbd_perception.ros.timeline import timeline
 from rgbd_perception.sources.base import Source
 from rgbd_perception.sources.opening import open_source
-from rgbd_perception.sources.options import UP_CHOICES, SourceOptions
+from rgbd_perception.sources.options import DEPTH_ENCODINGS, UP_CHOICES, SourceOptions
 
 _SETTLE_S = 0.3
 _MAX_LATE_S = 0.5
@@ -58,6 +58,18 @@ class ReplayParameters:
     intrinsics: tuple[float, ...] = parameter((), "fx fy cx cy of the recording where it has none", unit="px")
     max_depth: float = parameter(6.0, "depth beyond it is none", unit="m", minimum=0.1)
     up: str = parameter("auto", "axis of the recording's world that points up", choices=UP_CHOICES)
+    recorded_rate: float = parameter(10.0, "frames per second where the recording has no stamps", unit="Hz")
+    depth_encoding: str = parameter("auto", "of depth files", choices=DEPTH_ENCODINGS)
+    color_topic: str = parameter("", "of a bag; empty: found by type and name")
+    depth_topic: str = parameter("", "of a bag; empty: found by type and name")
+    camera_info_topic: str = parameter("", "of a bag; empty: found by type and name")
+    pose_topic: str = parameter("", "of a bag: /tf, or a topic of poses or odometry; empty: found")
+    tf_root: str = parameter("", "fixed frame of the /tf in a bag; empty: map, or the root of the tree")
+    camera_in_child: tuple[float, ...] = parameter(
+        (), "x y z qx qy qz qw of the optical frame in the odometry's child frame; empty: from /tf_static"
+    )
+    slop: float = parameter(0.02, "largest distance in time of color and depth in a bag", unit="s")
+    max_pose_gap: float = parameter(1.0, "between poses further apart nothing is interpolated", unit="s")
 
 
 class ReplayNode(Node):
@@ -192,13 +204,28 @@ class ReplayNode(Node):
 
 
 def _options(asked: ReplayParameters) -> SourceOptions:
+    """How to read the source. Raises UserError."""
     if len(asked.intrinsics) not in (0, 4):
         raise UserError(f"expected parameter intrinsics as [fx, fy, cx, cy], got {list(asked.intrinsics)}")
     intrinsics = None
     if asked.intrinsics:
         fx, fy, cx, cy = asked.intrinsics
         intrinsics = (fx, fy, cx, cy)
-    return SourceOptions(intrinsics=intrinsics, max_depth=asked.max_depth, up=asked.up)
+    return SourceOptions(
+        intrinsics=intrinsics,
+        max_depth=asked.max_depth,
+        up=asked.up,
+        rate=asked.recorded_rate,
+        depth_encoding=asked.depth_encoding,
+        color_topic=asked.color_topic,
+        depth_topic=asked.depth_topic,
+        camera_info_topic=asked.camera_info_topic,
+        pose_topic=asked.pose_topic,
+        map_frame=asked.tf_root,
+        camera_in_child=asked.camera_in_child or None,
+        slop=asked.slop,
+        max_pose_gap=asked.max_pose_gap,
+    )
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -44,6 +44,7 @@ def test_recording_becomes_a_map_and_no_frame_is_lost(processes, weights, room, 
     result = run_demo(plan, say=print, show=sent.append)
     report = result.to_json([[1, 0, 0, 0]])
 
+    assert set(result.exit_statuses.values()) == {0}
     assert report["frames_in"] == FRAMES == max(sent)
     assert report["frames_processed"] >= 3
     assert report["frames_in"] == report["frames_processed"] + sum(report["drops"].values())
