@@ -96,9 +96,9 @@ class BatchMaker:
         """(S, K, D) descriptions -> (S, D) targets."""
         objects, choices = descriptions.shape[:2]
         single = descriptions[np.arange(objects), rng.integers(0, choices, objects)]
-        use_mean = rng.random(objects) < self._config.mean_target
+        use_mean = rng.random((objects, 1)) < self._config.mean_target
         means: NDArray[np.float32] = descriptions.mean(axis=1)
-        return np.asarray(np.where(use_mean.reshape(-1, 1), means, single), dtype=np.float32)
+        return np.asarray(np.where(use_mean, means, single), dtype=np.float32)
 
     def _worsen(self, view: View, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         config = self._config
