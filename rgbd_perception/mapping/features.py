@@ -49,7 +49,7 @@ class FeatureStore:
                 half_bits(self.feature), self.weight,
             ),
             rows.size,
-            least=_VOXELS_FOR_TWO,
+            _VOXELS_FOR_TWO,
         )  # fmt: skip
 
     def classify(

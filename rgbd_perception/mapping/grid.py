@@ -52,7 +52,7 @@ def sample_grid(frame: RgbdFrame, stride: int, run: Runner = run_in_turn) -> Gri
             pixels, depths, stride, first, last, depth, nearest, color, support
         ),
         intrinsics.height,
-        least=_ROWS_FOR_TWO,
+        _ROWS_FOR_TWO,
     )
     cosine = np.empty(shape, np.float32)
     _viewing_cosines(depth, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy, cosine)

@@ -102,7 +102,7 @@ def score_vectors(
             calibration.scale, calibration.offset, calibration.sharpness, negligible, scores[first:last],
         ),
         vectors.shape[0],
-        least=_VOXELS_FOR_TWO,
+        _VOXELS_FOR_TWO,
     )  # fmt: skip
     return scores
 

@@ -255,7 +255,7 @@ def _crc32(array: NDArray[Any]) -> str:
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _sync_folder(folder: Path) -> None:

@@ -90,9 +90,9 @@ def truth_voxels(
             waiting = [_merge(waiting)]
     keys, labels, votes = _merge(waiting)
     order = np.lexsort((labels, -votes, keys))
-    first = np.unique(keys[order], return_index=True)[1]
-    enough = votes[order][first] >= _LEAST_VOTES
-    return TruthVoxels(keys[order][first][enough], labels[order][first][enough])
+    unique, first, voxel = np.unique(keys[order], return_index=True, return_inverse=True)
+    enough = np.bincount(voxel, votes[order], unique.size) >= _LEAST_VOTES
+    return TruthVoxels(unique[enough], labels[order][first][enough])
 
 
 def _labelled_pixels(
@@ -114,7 +114,7 @@ def _labelled_pixels(
 def _count(votes: _Votes) -> _Votes:
     """Add up the votes of equal pairs of key and label."""
     order = np.lexsort((votes[1], votes[0]))
-    keys, labels, counts = (column[order] for column in votes)
+    keys, labels, counts = votes[0][order], votes[1][order], votes[2][order]
     changes = (keys[1:] != keys[:-1]) | (labels[1:] != labels[:-1])
     begins = np.flatnonzero(np.concatenate([[keys.size > 0], changes]))
     return keys[begins], labels[begins], np.add.reduceat(counts, begins) if begins.size else counts
