@@ -138,7 +138,7 @@ def _smooth_track(
 def _look_around(
     apartment: Apartment, track: NDArray[np.float64], rng: Generator, camera: CameraIntrinsics
 ) -> list[View]:
-    """Turn towards one object after the other: targets change every 12 to 25 frames, the turn is smooth."""
+    """Turn towards one object after the other: targets change every 9 to 17 frames, the turn is smooth."""
     count = len(track)
     things = [i for i in apartment.instances if not i.structural]
     centers = np.array([i.box_center for i in things])
@@ -148,14 +148,18 @@ def _look_around(
     yaw, pitch = np.zeros(count), np.zeros(count)
     frame, last = 0, float(rng.uniform(-np.pi, np.pi))
     while frame < count:
-        until = min(count, frame + int(rng.integers(12, 26)))
+        until = min(count, frame + int(rng.integers(9, 18)))
         middle = track[(frame + until - 1) // 2]
         offset = centers - middle
         distance = np.linalg.norm(offset, axis=1)
-        turn = np.abs(_wrapped(np.arctan2(offset[:, 1], offset[:, 0]) - last))
-        fits = np.abs(np.log(distance / (0.9 + 1.2 * largest))) + 5.0 * (distance < 0.5)
-        elsewhere = 3.0 * (rooms != _room_of(apartment, middle))
-        pick = int(np.argmin(fits + 1.2 * seen + elsewhere + 0.4 * turn + rng.uniform(0, 0.5, len(things))))
+        bearing = np.arctan2(offset[:, 1], offset[:, 0])
+        fits = np.minimum(np.abs(np.log(distance / (0.9 + 1.2 * largest))), 1.5) + 5.0 * (distance < 0.5)
+        elsewhere = rooms != _room_of(apartment, middle)
+        effort = 0.2 * np.abs(_wrapped(bearing - last)) + rng.uniform(0, 0.3, len(things))
+        pick = int(np.argmin(fits + 1.5 * seen + 6.0 * elsewhere + effort))
+        # what stands near the target is seen along with it
+        beside = (np.abs(_wrapped(bearing - bearing[pick])) < 0.35) & (fits < 0.8) & ~elsewhere
+        seen[beside] += 0.6
         seen[pick] += 1
         # the middle of the span stands for all of it: passing close to an object must not whirl the camera
         last += float(_wrapped(np.arctan2(offset[pick, 1], offset[pick, 0]) - last))
@@ -163,8 +167,8 @@ def _look_around(
         pitch[frame:until] = np.arctan2(offset[pick, 2], np.hypot(offset[pick, 0], offset[pick, 1]))
         frame = until
     shake = ndimage.gaussian_filter1d(rng.normal(0, 1, (count, 3)), 3.0, axis=0, mode="nearest")
-    yaw = ndimage.gaussian_filter1d(yaw, 6.0, mode="nearest") + 0.03 * shake[:, 0]
-    pitch = np.clip(ndimage.gaussian_filter1d(pitch, 6.0, mode="nearest"), -0.9, 0.4) + 0.03 * shake[:, 1]
+    yaw = ndimage.gaussian_filter1d(yaw, 5.0, mode="nearest") + 0.03 * shake[:, 0]
+    pitch = np.clip(ndimage.gaussian_filter1d(pitch, 5.0, mode="nearest"), -0.9, 0.4) + 0.03 * shake[:, 1]
     ahead = np.stack([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)], axis=1)
     return [View(look_at(track[i], track[i] + ahead[i], 0.05 * shake[i, 2]), camera) for i in range(count)]
 
