@@ -15,6 +15,8 @@ from rgbd_perception.mapping.threads import Runner, run_in_turn
 _EDGE_METRES = 0.03
 """Two depths of one cell that differ by more (plus _EDGE_SLOPE of the depth) lie on different surfaces."""
 _EDGE_SLOPE = 0.03
+_STEEPEST = 5.0
+"""Tangent of the steepest surface: where the depth of neighbouring cells changes faster, there is an edge."""
 _ROWS_FOR_TWO = 100
 """Grids with fewer rows are sampled by one thread."""
 _UNKNOWN_COSINE = 0.3
@@ -142,10 +144,12 @@ def _sample_cells(
 
 
 @kernel
-def _neighbour(depth: NDArray[np.float32], row: int, column: int, down: int, right: int) -> int:
+def _neighbour(
+    depth: NDArray[np.float32], row: int, column: int, down: int, right: int, focal: float
+) -> int:
     """+1 or -1: on which side the next cell lies on the same surface (the closer one of both); 0: neither."""
     here = depth[row, column]
-    best, chosen = _EDGE_METRES + _EDGE_SLOPE * here, 0
+    best, chosen = _EDGE_METRES + _STEEPEST / focal * here, 0
     for side in (1, -1):
         v, u = row + side * down, column + side * right
         if v >= 0 and v < depth.shape[0] and u >= 0 and u < depth.shape[1] and depth[v, u] > 0:
@@ -165,8 +169,8 @@ def _viewing_cosines(
             z = depth[row, column]
             if z <= 0:
                 continue
-            du = _neighbour(depth, row, column, 0, 1)
-            dv = _neighbour(depth, row, column, 1, 0)
+            du = _neighbour(depth, row, column, 0, 1, fx)
+            dv = _neighbour(depth, row, column, 1, 0, fy)
             if du == 0 or dv == 0:
                 continue
             x, y = (column - cx) / fx * z, (row - cy) / fy * z

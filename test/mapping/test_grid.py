@@ -24,7 +24,7 @@ def _frame(depth: np.ndarray, color: np.ndarray | None = None) -> RgbdFrame:
     near=st.floats(0.5, 3.0),
     gap=st.floats(0.3, 3.0),
     is_near=hnp.arrays(bool, (8, 12)),
-    noise=hnp.arrays(np.float32, (8, 12), elements=st.floats(-0.01, 0.01, width=32)),
+    noise=hnp.arrays(np.float32, (8, 12), elements=st.floats(-0.0078125, 0.0078125, width=32)),
 )
 def test_depth_is_measured_on_the_larger_of_two_surfaces(near, gap, is_near, noise):
     depth = np.where(is_near, near, near + gap) + noise
