@@ -52,7 +52,7 @@ def test_zeros_are_refused() -> None:
 def test_region_and_binning_keep_the_ray_of_a_pixel(
     binning: int, x_offset: int, y_offset: int, u: float, v: float
 ) -> None:
-    """A pixel of the delivered image looks along the ray through the centre of the sensor pixels it is made of."""
+    """A delivered pixel looks along the ray through the centre of the sensor pixels it is made of."""
     info = make_info(binning_x=binning, binning_y=binning)
     info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = x_offset, y_offset, 40, 24
     camera = camera_model(info).intrinsics

@@ -144,9 +144,7 @@ def _sample_cells(
 
 
 @kernel
-def _neighbour(
-    depth: NDArray[np.float32], row: int, column: int, down: int, right: int, focal: float
-) -> int:
+def _neighbour(depth: NDArray[np.float32], row: int, column: int, down: int, right: int, focal: float) -> int:
     """+1 or -1: on which side the next cell lies on the same surface (the closer one of both); 0: neither."""
     here = depth[row, column]
     best, chosen = _EDGE_METRES + _STEEPEST / focal * here, 0

@@ -191,10 +191,4 @@ def _spread(
 def camera_rays(view: View) -> NDArray[np.float32]:
     """(H * W, 6) rays of a view; directions have z = 1 in the camera, so that t is depth."""
     k = view.intrinsics
-    x = ((np.arange(k.width) - k.cx) / k.fx).astype(np.float32)
-    y = ((np.arange(k.height) - k.cy) / k.fy).astype(np.float32)
-    rays = np.empty((k.height, k.width, 6), dtype=np.float32)
-    turn = view.pose[:3, :3].astype(np.float32)
-    rays[..., :3] = view.pose[:3, 3]
-    rays[..., 3:] = turn[:, 0] * x[None, :, None] + turn[:, 1] * y[:, None, None] + turn[:, 2]
-    return rays.reshape(-1, 6)
+    return shading.pinhole_rays(view.pose, k.fx, k.fy, k.cx, k.cy, k.height, k.width)

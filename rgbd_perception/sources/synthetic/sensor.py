@@ -14,6 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from rgbd_perception.sources.synthetic.shading import expose
+
 
 @dataclass(frozen=True)
 class SensorConfig:
@@ -75,13 +77,11 @@ def develop(radiance: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
         image = _motion_blur(image, rng)
     level = float(np.mean(np.minimum(image, 1.5))) + 1e-3
     gain = float(np.clip(rng.uniform(0.2, 0.36) / level, 0.25, 4.0))
-    balance = gain * np.exp(rng.normal(0.0, 0.05, 3)).astype(np.float32)
-    image *= _vignette(height, width, float(rng.uniform(0.0, 0.3))) * balance
-    shot = float(rng.uniform(0.004, 0.02))
-    grain = rng.standard_normal((height, width, 3), dtype=np.float32)
-    grain *= cv2.sqrt(np.maximum(image, 0.0) + np.float32(0.01))
-    image += np.float32(shot) * grain
-    return _tone_curve(float(rng.uniform(0.95, 1.3)))[np.clip(image * 2048.0, 0, 8191).astype(np.uint16)]
+    balance = gain * np.exp(rng.normal(0.0, 0.05, 3))
+    vignette, shot = float(rng.uniform(0.0, 0.3)), float(rng.uniform(0.004, 0.02))
+    curve = _tone_curve(float(rng.uniform(0.95, 1.3)))
+    grain = rng.standard_normal(height * width, dtype=np.float32)
+    return expose(image, grain, balance.astype(np.float32), vignette, shot, curve)
 
 
 def _tone_curve(contrast: float) -> NDArray[np.uint8]:
@@ -90,12 +90,6 @@ def _tone_curve(contrast: float) -> NDArray[np.uint8]:
     rolled = np.minimum(1.3 * linear * (1.0 + linear / 4.0) / (1.0 + linear * 0.8), 1.0)
     curve = (rolled ** (1 / 2.2) - 0.45) * contrast + 0.45
     return np.asarray(np.clip(curve * 255.0 + 0.5, 0, 255).astype(np.uint8))
-
-
-def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    return np.asarray(1.0 - strength * 0.5 * (x * x + y * y), dtype=np.float32)[..., None]
 
 
 def _motion_blur(image: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:

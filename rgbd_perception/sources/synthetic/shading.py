@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from rgbd_perception.sources.synthetic.jit import kernel
 from rgbd_perception.sources.synthetic.textures import albedo, outside
 
 OUTSIDE = 13
@@ -13,7 +13,21 @@ MIRROR = 19
 NO_TRIANGLE = 4294967295
 
 
-@njit(cache=True)
+@kernel
+def pinhole_rays(
+    pose: NDArray[np.float64], fx: float, fy: float, cx: float, cy: float, height: int, width: int
+) -> NDArray[np.float32]:
+    """(H * W, 6) rays of a camera at ``pose``; directions have z = 1 in the camera, so that t is depth."""
+    rays = np.empty((height * width, 6), dtype=np.float32)
+    for i in range(height * width):
+        x, y = (i % width - cx) / fx, (i // width - cy) / fy
+        for k in range(3):
+            rays[i, k] = pose[k, 3]
+            rays[i, 3 + k] = pose[k, 0] * x + pose[k, 1] * y + pose[k, 2]
+    return rays
+
+
+@kernel
 def surfaces(
     rays: NDArray[np.float32],
     t_hit: NDArray[np.float32],
@@ -76,7 +90,7 @@ def surfaces(
     return point, normal, color, facing
 
 
-@njit(cache=True)
+@kernel
 def _sample(i: int, width: int, shift_a: float, shift_b: float) -> tuple[float, float]:
     """Two numbers in 0..1 for pixel i: a Hammersley set of 16, one for each pixel of a 4 x 4 tile.
 
@@ -88,7 +102,7 @@ def _sample(i: int, width: int, shift_a: float, shift_b: float) -> tuple[float, 
     return a - np.floor(a), b - np.floor(b)
 
 
-@njit(cache=True)
+@kernel
 def shadow_rays(
     point: NDArray[np.float32],
     normal: NDArray[np.float32],
@@ -115,7 +129,7 @@ def shadow_rays(
     return rays
 
 
-@njit(cache=True)
+@kernel
 def ambient_rays(
     point: NDArray[np.float32],
     normal: NDArray[np.float32],
@@ -140,7 +154,7 @@ def ambient_rays(
     return rays
 
 
-@njit(cache=True)
+@kernel
 def shade(
     rays: NDArray[np.float32],
     point: NDArray[np.float32],
@@ -200,4 +214,32 @@ def shade(
         if int(row[0]) == OUTSIDE:
             for k in range(3):
                 out[i, k] = color[i, k] * emission
+    return out
+
+
+@kernel
+def expose(
+    image: NDArray[np.float32],
+    grain: NDArray[np.float32],
+    gain: NDArray[np.float32],
+    vignette: float,
+    shot: float,
+    table: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """Linear (H, W, 3) to uint8: gain of each channel, darker corners, shot noise, tone curve ``table``.
+
+    grain (H * W,) standard normal numbers; the channels use it at different offsets. table: 2048 steps for 1.
+    """
+    height, width = image.shape[:2]
+    out = np.empty((height, width, 3), dtype=np.uint8)
+    for row in range(height):
+        y = 2.0 * row / height - 1.0
+        for column in range(width):
+            x = 2.0 * column / width - 1.0
+            fall = 1.0 - 0.5 * vignette * (x * x + y * y)
+            for k in range(3):
+                value = max(image[row, column, k] * gain[k] * fall, 0.0)
+                number = grain[(row * width + column + k * (len(grain) // 3 + 7)) % len(grain)]
+                value += shot * number * np.sqrt(value + 0.01)
+                out[row, column, k] = table[min(max(int(value * 2048.0), 0), len(table) - 1)]
     return out

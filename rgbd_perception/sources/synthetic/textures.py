@@ -7,10 +7,12 @@ noise are solid textures in three dimensions.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
+
+from rgbd_perception.sources.synthetic.jit import kernel
 
 
-@njit(cache=True, inline="always")
+@kernel
 def hash01(x: int, y: int, z: int) -> float:
     """Pseudo random number in 0..1 for three integers, the same on every machine."""
     h = uint32(x) * uint32(374761393) + uint32(y) * uint32(668265263) + uint32(z) * uint32(2147483647)
@@ -20,7 +22,7 @@ def hash01(x: int, y: int, z: int) -> float:
     return float(h) / 4294967296.0
 
 
-@njit(cache=True)
+@kernel
 def noise(x: float, y: float, z: float) -> float:
     """Value noise in 0..1 with features of size one."""
     ix, iy, iz = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
@@ -33,17 +35,17 @@ def noise(x: float, y: float, z: float) -> float:
     return (a * (1 - fy) + b * fy) * (1 - fz) + (c * (1 - fy) + d * fy) * fz
 
 
-@njit(cache=True)
+@kernel
 def _frac(value: float) -> float:
     return value - np.floor(value)
 
 
-@njit(cache=True)
+@kernel
 def _step(condition: bool) -> float:
     return 1.0 if condition else 0.0
 
 
-@njit(cache=True)
+@kernel
 def _painting(u: float, v: float, phase: float) -> tuple[float, float, float]:
     """A picture: a landscape, an abstract of coloured cells, or a portrait-like blob; by ``phase``."""
     seed = int(phase * 97.0)
@@ -76,7 +78,7 @@ def _painting(u: float, v: float, phase: float) -> tuple[float, float, float]:
     return g, g * (0.7 + 0.5 * hash01(seed, 8, 8)), g * (0.6 + 0.6 * hash01(seed, 9, 9))
 
 
-@njit(cache=True)
+@kernel
 def _screen(u: float, v: float, kind: float, phase: float) -> tuple[float, float, float]:
     """A display by ``kind``: off (0), a film scene (1), light (2) or dark (3) windows with lines of text."""
     seed = int(phase * 53.0)
@@ -95,7 +97,7 @@ def _screen(u: float, v: float, kind: float, phase: float) -> tuple[float, float
     return 0.05, 0.06, 0.09
 
 
-@njit(cache=True)
+@kernel
 def _clock(u: float, v: float, radius: float, phase: float) -> float:
     """Darkness 0..1 of the ticks and hands of a dial with this radius."""
     r = np.sqrt(u * u + v * v) / radius
@@ -113,7 +115,7 @@ def _clock(u: float, v: float, radius: float, phase: float) -> float:
     return 0.0
 
 
-@njit(cache=True)
+@kernel
 def outside(dx: float, dy: float, dz: float, phase: float) -> tuple[float, float, float]:
     """What is seen through a window in direction (dx, dy, dz): sky, trees, houses, lawn."""
     azimuth = np.arctan2(dy, dx)
@@ -131,7 +133,7 @@ def outside(dx: float, dy: float, dz: float, phase: float) -> tuple[float, float
     return 0.25 * g, 0.45 * g, 0.14 * g
 
 
-@njit(cache=True)
+@kernel
 def albedo(
     row: np.ndarray, x: float, y: float, z: float, nx: float, ny: float, nz: float
 ) -> tuple[float, float, float]:
