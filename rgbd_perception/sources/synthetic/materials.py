@@ -18,7 +18,7 @@ Rgb = tuple[float, float, float]
 
 
 class Texture(IntEnum):
-    """Pattern of a material; the numbers are those of textures.albedo."""
+    """Pattern of a material, as drawn in textures.py and drawings.py."""
 
     PLAIN = 0
     WOOD = 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.sources.synthetic.drawings import outside
 from rgbd_perception.sources.synthetic.jit import kernel
-from rgbd_perception.sources.synthetic.textures import albedo, outside
+from rgbd_perception.sources.synthetic.materials import Texture
+from rgbd_perception.sources.synthetic.textures import albedo
 
-OUTSIDE = 13
-MIRROR = 19
+OUTSIDE = int(Texture.OUTSIDE)
+MIRROR = int(Texture.MIRROR)
 NO_TRIANGLE = 4294967295
 
 
