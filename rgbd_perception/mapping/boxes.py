@@ -51,8 +51,7 @@ def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox
     the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured;
     a side is never thinner than a voxel.
     """
-    footprint = np.unique(np.asarray(points[:, :2], np.float64), axis=0)
-    footprint = footprint[:: -(-footprint.shape[0] // _MOST_COLUMNS)]
+    footprint = _columns(np.asarray(points[:, :2], np.float64), voxel_size)
     coarse = _least_area_yaw(footprint, np.arange(0.0, 90.0, _COARSE_DEGREES), voxel_size)
     around = np.arange(-_COARSE_DEGREES, _COARSE_DEGREES + _FINE_DEGREES / 2, _FINE_DEGREES)
     yaw = math.radians(_least_area_yaw(footprint, coarse + around, voxel_size))
@@ -67,6 +66,13 @@ def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox
         size[[0, 1]] = size[[1, 0]]
         yaw += math.pi / 2
     return OrientedBox(center, size, (yaw + math.pi / 2) % math.pi - math.pi / 2)
+
+
+def _columns(horizontal: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
+    """One point for each vertical column of voxels, of at most _MOST_COLUMNS columns spread over all."""
+    cells = np.floor(horizontal / voxel_size).astype(np.int64)
+    first = np.unique((cells[:, 0] << 32) + cells[:, 1], return_index=True)[1]
+    return horizontal[first[:: -(-first.size // _MOST_COLUMNS)]]
 
 
 def _trimmed_range(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -185,7 +185,7 @@ def _scan(
         if region is not None:
             scores[~region.contains(centers(key, header.voxel_size))] = -1.0
         best = np.maximum(best, scores.max(axis=0))
-        chosen = np.flatnonzero(scores.max(axis=1) >= max(least, 0.0))
+        chosen = np.unique(np.flatnonzero(scores >= max(least, 0.0)) // scores.shape[1])
         kept.append((key[chosen], label[chosen], last_seen[chosen], scores[chosen]))
     return _Candidates(*(np.concatenate(column) for column in zip(*kept, strict=True))), best
 

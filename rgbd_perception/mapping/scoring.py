@@ -71,6 +71,11 @@ class QueryVectors:
     classes: NDArray[np.float32]
     related: NDArray[np.bool_]
 
+    @property
+    def positive_and_negative(self) -> NDArray[np.float32]:
+        """(T + N, D): the texts, then the negatives."""
+        return np.concatenate([self.texts, self.negatives])
+
 
 def query_vectors(
     texts: NDArray[np.float32],
@@ -95,16 +100,26 @@ def score_vectors(
     """(n, D) float16 vectors of any length -> (n, T) scores in 0..1; a zero vector scores 0."""
     scores = np.empty((vectors.shape[0], query.texts.shape[0]), np.float32)
     bits = half_bits(np.ascontiguousarray(vectors))
-    negligible = math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE))
     run(
-        lambda first, last: _score(
-            bits[first:last], query.texts, query.negatives, query.classes, query.related,
-            calibration.scale, calibration.offset, calibration.sharpness, negligible, scores[first:last],
-        ),
+        lambda first, last: _score(bits[first:last], query, calibration, scores[first:last]),
         vectors.shape[0],
         _VOXELS_FOR_TWO,
-    )  # fmt: skip
+    )
     return scores
+
+
+def _score(
+    bits: NDArray[np.uint16], query: QueryVectors, calibration: ScoreCalibration, scores: NDArray[np.float32]
+) -> None:
+    count, texts = scores.shape
+    cosines = np.empty((count, texts + query.negatives.shape[0]), np.float32)
+    _cosines(bits, np.arange(count, dtype=np.int32), query.positive_and_negative, cosines)
+    negligible = calibration.offset + math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE)) / calibration.scale
+    competing = _undecided(cosines, texts, negligible)
+    rivals = np.empty((competing.size, query.classes.shape[0]), np.float32)
+    _cosines(bits, competing, query.classes, rivals)
+    scale, offset, sharpness = calibration.scale, calibration.offset, calibration.sharpness
+    _combine(cosines, competing, rivals, query.related, scale, offset, sharpness, scores)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -113,70 +128,96 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @kernel(fastmath=True)
-def _dots(
-    row: NDArray[np.float32], others: NDArray[np.float32], factor: float, out: NDArray[np.float32]
+def _cosines(
+    bits: NDArray[np.uint16],
+    chosen: NDArray[np.int32],
+    others: NDArray[np.float32],
+    cosines: NDArray[np.float32],
 ) -> None:
-    for i in range(others.shape[0]):
-        total = np.float32(0)
-        for j in range(row.size):
-            total += row[j] * others[i, j]
-        out[i] = total * factor
+    """Cosines between the ``chosen`` vectors and the unit rows ``others``; -2 for a zero vector.
 
-
-@kernel(fastmath=True)
-def _widen_row(bits: NDArray[np.uint16], row: NDArray[np.float32]) -> float:
-    """Widen one vector and return its squared length."""
-    total = np.float32(0)
-    for j in range(row.size):
-        value = half_to_float(bits[j])
-        row[j] = value
-        total += value * value
-    return total
+    Four vectors at a time, so that every number of ``others`` is loaded once for all of them.
+    """
+    dim = bits.shape[1]
+    wide = np.empty((4, dim), np.float32)
+    factor = np.empty(4, np.float32)
+    for start in range(0, chosen.size, 4):
+        filled = min(4, chosen.size - start)
+        for lane in range(4):
+            vector = chosen[start + min(lane, filled - 1)]
+            squared = np.float32(0)
+            for j in range(dim):
+                value = half_to_float(bits[vector, j])
+                wide[lane, j] = value
+                squared += value * value
+            factor[lane] = 1 / np.sqrt(squared) if squared > 0 else 0
+        for other in range(others.shape[0]):
+            a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for j in range(dim):
+                value = others[other, j]
+                a += wide[0, j] * value
+                b += wide[1, j] * value
+                c += wide[2, j] * value
+                d += wide[3, j] * value
+            for lane, dot in enumerate((a, b, c, d)):
+                if lane < filled:
+                    cosines[start + lane, other] = dot * factor[lane] if factor[lane] > 0 else -2
 
 
 @kernel
-def _score(
-    bits: NDArray[np.uint16],
-    texts: NDArray[np.float32],
-    negatives: NDArray[np.float32],
-    classes: NDArray[np.float32],
+def _barrier(cosines: NDArray[np.float32], voxel: int, texts: int) -> float:
+    """What a positive must beat: the nearest negative, and -2, the cosine of a zero vector."""
+    barrier = np.float32(-2)
+    for negative in range(texts, cosines.shape[1]):
+        barrier = max(barrier, cosines[voxel, negative])
+    return barrier
+
+
+@kernel
+def _undecided(cosines: NDArray[np.float32], texts: int, negligible: float) -> NDArray[np.int32]:
+    """Vectors for which the competition with the classes can matter."""
+    chosen = np.empty(cosines.shape[0], np.int32)
+    count = 0
+    for voxel in range(cosines.shape[0]):
+        least = max(negligible, _barrier(cosines, voxel, texts))
+        for text in range(texts):
+            if cosines[voxel, text] > least:
+                chosen[count] = voxel
+                count += 1
+                break
+    return chosen[:count].copy()
+
+
+@kernel
+def _combine(
+    cosines: NDArray[np.float32],
+    competing: NDArray[np.int32],
+    rivals: NDArray[np.float32],
     related: NDArray[np.bool_],
     scale: float,
     offset: float,
     sharpness: float,
-    negligible: float,
     scores: NDArray[np.float32],
 ) -> None:
-    row = np.empty(bits.shape[1], np.float32)
-    positive = np.empty(texts.shape[0], np.float32)
-    negative = np.empty(negatives.shape[0], np.float32)
-    competitor = np.empty(classes.shape[0], np.float32)
-    for i in range(bits.shape[0]):
-        squared = _widen_row(bits[i], row)
-        if squared == 0:
-            scores[i] = 0
-            continue
-        factor = np.float32(1.0 / np.sqrt(squared))
-        _dots(row, texts, factor, positive)
-        _dots(row, negatives, factor, negative)
-        barrier = np.float32(-2.0)
-        for value in negative:
-            barrier = max(barrier, value)
-        competing = False
-        for t in range(texts.shape[0]):
-            absolute = scale * (positive[t] - offset)
-            if positive[t] <= barrier:
-                scores[i, t] = 0
+    texts = scores.shape[1]
+    place = 0
+    for voxel in range(scores.shape[0]):
+        competes = place < competing.size and competing[place] == voxel
+        barrier = _barrier(cosines, voxel, texts)
+        for text in range(texts):
+            cosine = cosines[voxel, text]
+            if cosine <= barrier:
+                scores[voxel, text] = 0
                 continue
-            if absolute > negligible:
-                if not competing:
-                    _dots(row, classes, factor, competitor)
-                    competing = True
-                own, other = positive[t], np.float32(-2.0)
-                for c in range(classes.shape[0]):
-                    if related[t, c]:
-                        own = max(own, competitor[c])
+            logit = scale * (cosine - offset)
+            if competes:
+                own, other = cosine, np.float32(-2)
+                for index in range(rivals.shape[1]):
+                    if related[text, index]:
+                        own = max(own, rivals[place, index])
                     else:
-                        other = max(other, competitor[c])
-                absolute = min(absolute, sharpness * (own - other))
-            scores[i, t] = 1.0 / (1.0 + np.exp(-absolute))
+                        other = max(other, rivals[place, index])
+                logit = min(logit, sharpness * (own - other))
+            scores[voxel, text] = 1 / (1 + np.exp(-logit))
+        if competes:
+            place += 1
