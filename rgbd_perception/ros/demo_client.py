@@ -17,6 +17,7 @@ from std_msgs.msg import Bool
 from rgbd_perception.errors import UserError
 from rgbd_perception.ros.diagnostics import OK, counts_of
 from rgbd_perception.ros.qos import DIAGNOSTICS, LATCHED
+from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.srv import MapFile, QueryText
 
 START_TOPIC = "demo_client/start"
@@ -43,6 +44,7 @@ class GraphClient:
         self._node.create_subscription(Bool, "replay/finished", self._on_finished, LATCHED)
         self._query: Client = self._node.create_client(QueryText, "mapping/query_text")
         self._save: Client = self._node.create_client(MapFile, "mapping/save_map")
+        forget_type_errors()
 
     def close(self) -> None:
         """Leave the graph."""

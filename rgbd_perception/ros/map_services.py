@@ -18,6 +18,7 @@ from rgbd_perception.ros.background import BackgroundThread
 from rgbd_perception.ros.map_keeper import MapKeeper
 from rgbd_perception.ros.map_queries import Question, fill_response, parse_request
 from rgbd_perception.ros.mapping_parameters import MappingParameters
+from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.srv import MapFile, QueryText
 from rgbd_perception.vocabulary import Vocabulary
 
@@ -61,6 +62,7 @@ class MapServices:
         node.create_service(MapFile, "~/save_map", self._on_save)
         node.create_service(MapFile, "~/load_map", self._on_load)
         node.create_service(Trigger, "~/clear_map", self._on_clear)
+        forget_type_errors()
 
     def load_on_start(self) -> None:
         """Go on with the map of ``map_file`` where that is wanted and the file exists. Raises UserError."""

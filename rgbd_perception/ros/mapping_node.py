@@ -33,6 +33,7 @@ from rgbd_perception.ros.parameters import declare
 from rgbd_perception.ros.pose_source import make_pose_source
 from rgbd_perception.ros.qos import FRAME, LATCHED, sensor_input
 from rgbd_perception.ros.runtime import spin_node
+from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.ros.waiting_room import NotYet, WaitingRoom
 from rgbd_perception.ros.worker import NewestFrameWorker
 
@@ -117,6 +118,7 @@ class MappingNode(LifecycleNode):
         self._inputs = [self.create_subscription(LabelList, "labels", self._on_labels, LATCHED)]
         if self._take_frames:
             self._inputs.append(self.create_subscription(PerceptionFrame, "frame", self._on_frame, FRAME))
+        forget_type_errors()
         files = self._requests.files
         self._periodic = [
             self.create_timer(_POLL_S, self._room.poll),

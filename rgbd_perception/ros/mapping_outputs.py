@@ -22,6 +22,7 @@ from rgbd_perception.ros.map_messages import (
     pack_points,
 )
 from rgbd_perception.ros.qos import MAP_OUTPUT
+from rgbd_perception.ros.type_errors import forget_type_errors
 
 _GREY = (160, 160, 160)
 
@@ -86,6 +87,7 @@ class MappingOutputs:
 
     def _create(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
         publisher: LifecyclePublisher = self._node.create_lifecycle_publisher(message_type, topic, qos)
+        forget_type_errors()
         self._publishers.append(publisher)
         return publisher
 

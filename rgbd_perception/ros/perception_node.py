@@ -35,6 +35,7 @@ from rgbd_perception.ros.predictors import PredictorFactory, load_predictor
 from rgbd_perception.ros.qos import sensor_input
 from rgbd_perception.ros.rate_limit import RateLimit
 from rgbd_perception.ros.runtime import spin_node
+from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.ros.worker import NewestFrameWorker
 from rgbd_perception.srv import SetVocabulary
 from rgbd_perception.vocabulary import Vocabulary
@@ -86,6 +87,7 @@ class PerceptionNode(LifecycleNode):
         self._network = PredictorSlot(predictor_factory, self.parameters, self._loaded.trigger)
         self._expiry = self.create_timer(self.parameters.max_wait / 2, self._on_expiry)
         self._set_vocabulary = self.create_service(SetVocabulary, "~/set_vocabulary", self._on_set_vocabulary)
+        forget_type_errors()
         self._diagnostics = diagnostics.DiagnosticsPublisher(
             self,
             self.ledger,

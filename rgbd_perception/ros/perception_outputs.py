@@ -14,6 +14,7 @@ from rgbd_perception.msg import EmbeddingGrid, LabelList, PerceptionFrame
 from rgbd_perception.ros.images import labels_to_color_image, labels_to_image
 from rgbd_perception.ros.messages import make_header, pack_embeddings, pack_frame, pack_vocabulary
 from rgbd_perception.ros.qos import FRAME, LATCHED, SENSOR_DATA
+from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.vocabulary import Vocabulary
 
 
@@ -88,6 +89,7 @@ class PerceptionOutputs:
 
     def _create(self, message_type: type, topic: str, qos: QoSProfile) -> LifecyclePublisher:
         publisher: LifecyclePublisher = self._node.create_lifecycle_publisher(message_type, topic, qos)
+        forget_type_errors()
         self._publishers.append(publisher)
         return publisher
 
