@@ -10,8 +10,8 @@ import sys
 class QuietStart:
     """From its making until ``over``, SIGINT and SIGTERM end the process with status 0 and without a trace.
 
-    ``over`` is to be called when rclpy has installed its own handlers, which also call these: then SIGINT
-    becomes KeyboardInterrupt again and SIGTERM is left to rclpy. So there is no moment without a handler.
+    ``over`` is to be called when rclpy has installed its own handlers. They end the context, and call these
+    too, which then do nothing. So there is no moment without a handler.
     """
 
     def __init__(self) -> None:
@@ -24,11 +24,9 @@ class QuietStart:
         self._is_over = True
 
     def _on_signal(self, number: int, frame: object) -> None:
-        del frame
+        del number, frame
         if not self._is_over:
             os._exit(0)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
 
 
 def end_process(status: int) -> None:

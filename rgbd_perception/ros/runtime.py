@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 import rclpy
@@ -30,11 +31,16 @@ def spin_nodes(factory: Callable[[], Sequence[Node]], args: Sequence[str] | None
     (A multi-threaded executor of rclpy costs several times the CPU for the same messages.)
     """
     nodes: Sequence[Node] = ()
+    interrupted = threading.Event()
+    # rclpy ends the context on SIGINT, and with it the spinning. KeyboardInterrupt must not come on top: raised
+    # within an import it leaves Python's import lock locked, and the threads that load models wait forever.
+    signal.signal(signal.SIGINT, lambda number, frame: interrupted.set())
     try:
         _init(args)
-        nodes = factory()
-        spin(nodes)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        if not interrupted.is_set():
+            nodes = factory()
+            spin(nodes)
+    except ExternalShutdownException:
         pass
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
