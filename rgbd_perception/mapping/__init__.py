@@ -9,18 +9,19 @@ if TYPE_CHECKING:
     from rgbd_perception.mapping.config import MapConfig
     from rgbd_perception.mapping.objects import MapObject
     from rgbd_perception.mapping.query import Answer, QueryResult, Region
+    from rgbd_perception.mapping.report import IntegrateReport, VoxelArrays
     from rgbd_perception.mapping.scoring import ScoreCalibration
-    from rgbd_perception.mapping.voxel_map import IntegrateReport, VoxelArrays, VoxelMap
+    from rgbd_perception.mapping.voxel_map import VoxelMap
 
 _HOME = {
     "Answer": "query",
-    "IntegrateReport": "voxel_map",
+    "IntegrateReport": "report",
     "MapConfig": "config",
     "MapObject": "objects",
     "QueryResult": "query",
     "Region": "query",
     "ScoreCalibration": "scoring",
-    "VoxelArrays": "voxel_map",
+    "VoxelArrays": "report",
     "VoxelMap": "voxel_map",
     "warm_up": "ahead",
 }

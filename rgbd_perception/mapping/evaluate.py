@@ -16,8 +16,8 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.mapping.boxes import OrientedBox, box_contains, box_overlap
 from rgbd_perception.mapping.keys import pack
 from rgbd_perception.mapping.query import Answer, QueryResult
+from rgbd_perception.mapping.report import VoxelArrays
 from rgbd_perception.mapping.truth import TruthVoxels
-from rgbd_perception.mapping.voxel_map import VoxelArrays
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 GROWN_METRES = 0.10

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,47 +14,24 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping.carving import carve, find_seen_through
+from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
 from rgbd_perception.mapping.features import FeatureStore
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.objects import MapObject, find_objects
 from rgbd_perception.mapping.pose_gate import PoseGate
 from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike, answer_texts
+from rgbd_perception.mapping.report import IntegrateReport, StepClock, VoxelArrays
 from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Threads
-from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
-
-
-@dataclass(frozen=True)
-class IntegrateReport:
-    """What one frame did to the map; ``step_ms`` has the milliseconds of grid, group, fuse and carve."""
-
-    cells: int
-    voxels_touched: int
-    voxels_added: int
-    voxels_removed: int
-    voxels_refused: int
-    step_ms: dict[str, float] = field(default_factory=dict, compare=False)
-
-
-@dataclass(frozen=True)
-class VoxelArrays:
-    """All voxels: centers (n, 3) float32 metres in the map frame, colors (n, 3) uint8 rgb, labels (n,) uint16
-    (UNKNOWN_LABEL where unknown), weights (n,) float32, last_seen (n,) int64 nanoseconds."""
-
-    centers: NDArray[np.float32]
-    colors: NDArray[np.uint8]
-    labels: NDArray[np.uint16]
-    weights: NDArray[np.float32]
-    last_seen: NDArray[np.int64]
+from rgbd_perception.vocabulary import Vocabulary
 
 
 class VoxelMap:
@@ -110,7 +86,7 @@ class VoxelMap:
         of the voxels) or "reset". Evidence that was reset for want of embeddings is recomputed when the same
         vocabulary comes with them. Raises UserError where the embeddings do not fit the names.
         """
-        embeddings = _checked_class_embeddings(vocabulary, class_embeddings)
+        embeddings = checked_class_embeddings(vocabulary, class_embeddings)
         with self._writer, self._lock:
             same = self.vocabulary is not None and self.vocabulary.id == vocabulary.id
             if same and (embeddings is None or not self._evidence_was_reset):
@@ -134,10 +110,10 @@ class VoxelMap:
         Raises FrameDropped: pose_missing, pose_jump, depth_empty, prediction_mismatch, prediction_not_finite,
         vocabulary_mismatch, text_space_mismatch.
         """
-        clock = _StepClock()
+        clock = StepClock()
         with self._writer:
             pose = self._gate.check(frame)
-            embedding = self._checked_embedding(frame, prediction)
+            embedding = checked_embedding(frame, prediction, self.vocabulary, self._features)
             samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
@@ -252,44 +228,6 @@ class VoxelMap:
         self._gate = PoseGate(self.config)
         self._frames = 0
 
-    def _checked_embedding(self, frame: RgbdFrame, prediction: Prediction) -> NDArray[np.uint16] | None:
-        """Check the prediction against frame and map; return its embeddings (h * w, D) as half bits, if
-        any."""
-        grid = frame.intrinsics.strided(prediction.stride)
-        if prediction.cell_labels.shape != (grid.height, grid.width):
-            raise FrameDropped(
-                "prediction_mismatch",
-                f"grid {prediction.cell_labels.shape} of stride {prediction.stride} "
-                f"does not cover {frame.shape}",
-            )
-        if not np.isfinite(prediction.cell_confidence).all():
-            raise FrameDropped("prediction_not_finite", "the confidence has NaN or inf in it")
-        ours = self.vocabulary
-        if ours is not None and prediction.vocabulary_id and prediction.vocabulary_id != ours.id:
-            raise FrameDropped(
-                "vocabulary_mismatch", f"labels of {prediction.vocabulary_id}, the map's are {ours.id}"
-            )
-        if ours is not None:
-            known = prediction.cell_labels[prediction.cell_labels != UNKNOWN_LABEL]
-            if known.size and known.max() >= len(ours):
-                raise FrameDropped(
-                    "vocabulary_mismatch", f"label {known.max()}, the map knows {len(ours)} classes"
-                )
-        if prediction.embedding is None:
-            return None
-        dim = prediction.embedding.shape[2]
-        features = self._features
-        if features is not None and (features.text_space, features.dim) != (prediction.text_space, dim):
-            raise FrameDropped(
-                "text_space_mismatch",
-                f"embeddings are of '{prediction.text_space}' ({dim}), "
-                f"the map's of '{features.text_space}' ({features.dim})",
-            )
-        bits, finite = to_half(prediction.embedding.reshape(-1, dim))
-        if not finite:
-            raise FrameDropped("prediction_not_finite", "the embeddings have NaN or inf in them")
-        return bits
-
     def _fuse(
         self,
         rows: NDArray[np.int32],
@@ -350,28 +288,3 @@ class VoxelMap:
             vocabulary=self.vocabulary,
             class_embeddings=self.class_embeddings,
         )
-
-
-class _StepClock:
-    """Milliseconds of consecutive steps."""
-
-    def __init__(self) -> None:
-        self.step_ms: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self.step_ms[step] = (now - self._last) * 1e3
-        self._last = now
-
-
-def _checked_class_embeddings(
-    vocabulary: Vocabulary, embeddings: NDArray[np.float32] | None
-) -> NDArray[np.float32] | None:
-    if embeddings is None:
-        return None
-    if embeddings.ndim != 2 or embeddings.shape[0] != len(vocabulary) or not np.isfinite(embeddings).all():
-        raise UserError(
-            f"expected {len(vocabulary)} finite class embeddings, got an array of {embeddings.shape}"
-        )
-    return np.array(embeddings, np.float32)
