@@ -33,7 +33,7 @@ def spin_nodes(factory: Callable[[], Sequence[Node]], args: Sequence[str] | None
     nodes: Sequence[Node] = ()
     interrupted = threading.Event()
     # rclpy ends the context on SIGINT, and with it the spinning. KeyboardInterrupt must not come on top:
-    # raised within an import it leaves Python's import lock locked, and threads that load models wait forever.
+    # raised within an import it leaves Python's import lock locked, and threads that import wait forever.
     signal.signal(signal.SIGINT, lambda number, frame: interrupted.set())
     try:
         _init(args)
