@@ -30,6 +30,9 @@ EPILOG = """examples:
 OUT gets map.rgbdmap, demo.png and, unless --json says otherwise, demo.json.
 """
 
+DEFAULT_SOURCE = "synthetic:1000001"
+"""A living room and a bedroom whose seed was not trained on."""
+
 MAP_NAME = "map.rgbdmap"
 PICTURE_NAME = "demo.png"
 JSON_NAME = "demo.json"
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "--source",
-        default="synthetic",
+        default=DEFAULT_SOURCE,
         metavar="S",
         help="synthetic[:SEED], a folder or a bag (default %(default)s)",
     )

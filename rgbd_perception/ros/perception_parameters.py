@@ -13,10 +13,12 @@ from rgbd_perception.ros.qos import RELIABILITIES
 class PerceptionParameters:
     """Read once at the start; see the descriptions (``ros2 param describe`` shows them too)."""
 
-    model: str = parameter("rgbd_mini", "network: a name of `rgbd-perception models list` or a weights file")
+    model: str = parameter("rgbd_mini", "network: the name of a model or a weights file")
     backend: str = parameter("auto", "what runs the network: auto, torch, or another installed backend")
     labels: tuple[str, ...] = parameter((), "class names for the masks; empty: those of the model")
-    network_threads: int = parameter(0, "CPU threads of the network; 0: as many as it likes", minimum=0)
+    network_threads: int = parameter(
+        0, "CPU threads of the network; 0: half of the cores, the others are for mapping and ROS", minimum=0
+    )
     slop: float = parameter(
         0.02, "largest distance in time of color and depth", unit="s", minimum=0.0, maximum=1.0
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -40,6 +41,5 @@ def load_predictor(parameters: PerceptionParameters, labels: Sequence[str] | Non
 
     from rgbd_perception.inference import Predictor
 
-    if parameters.network_threads:
-        torch.set_num_threads(parameters.network_threads)
+    torch.set_num_threads(parameters.network_threads or max(1, (os.cpu_count() or 1) // 2))
     return Predictor(parameters.model, backend=parameters.backend, labels=labels)
