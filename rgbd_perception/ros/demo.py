@@ -96,7 +96,7 @@ class DemoResult:
     """What came out.
 
     counts      the books of the whole chain
-    fps         processed frames per second, the first 20 not counted; None where there were fewer
+    fps         processed frames per second, the first 20 not counted; None for fewer than two frames
     latency_ms  "node/step" -> {"p50": ms, "p95": ms}
     exit_statuses  process -> exit status, 0 where it ended cleanly
     """

@@ -23,7 +23,10 @@ ERROR = DiagnosticStatus.ERROR
 
 
 class FrameRate:
-    """Frames per second: of the last seconds, and of the whole run without its first (warm-up) frames."""
+    """Frames per second: of the last seconds, and of the whole run without its first (warm-up) frames.
+
+    A run that is no longer than the warm-up counts whole.
+    """
 
     def __init__(self, window_s: float = 5.0, warm_up: int = 20) -> None:
         self._lock = threading.Lock()
@@ -31,7 +34,8 @@ class FrameRate:
         self._warm_up = warm_up
         self._recent: deque[float] = deque()
         self._count = 0
-        self._first = 0.0
+        self._start = 0.0
+        self._start_count = 1
         self._last = 0.0
 
     def mark(self) -> None:
@@ -39,8 +43,11 @@ class FrameRate:
         now = time.monotonic()
         with self._lock:
             self._count += 1
-            if self._count == self._warm_up + 1:
-                self._first = now
+            if self._count == 1:
+                self._start, self._start_count = now, 1
+            elif self._count == self._warm_up + 2:
+                # There is something after the warm-up: count from its last frame on.
+                self._start, self._start_count = self._last, self._count - 1
             self._last = now
             self._recent.append(now)
             self._forget(now)
@@ -55,10 +62,10 @@ class FrameRate:
             return (len(self._recent) - 1) / max(self._recent[-1] - self._recent[0], 1e-9)
 
     def overall(self) -> float:
-        """Frames per second between the first frame after the warm-up and the last frame; 0 before that."""
+        """Frames per second from the first frame that counts to the last one; 0 for fewer than two."""
         with self._lock:
-            counted = self._count - self._warm_up - 1
-            return counted / max(self._last - self._first, 1e-9) if counted > 0 else 0.0
+            counted = self._count - self._start_count
+            return counted / max(self._last - self._start, 1e-9) if counted > 0 else 0.0
 
     def _forget(self, now: float) -> None:
         while self._recent and now - self._recent[0] > self._window_s:
