@@ -109,7 +109,21 @@ def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
     plan = _plan(args, options, source, out)
     total = min(args.frames or len(source), len(source))
     with _progress(total) as show:
-        return run_demo(plan, say=lambda text: print(f"{text} ...", file=sys.stderr), show=show), source
+        result = run_demo(plan, say=lambda text: print(f"{text} ...", file=sys.stderr), show=show)
+    _record_rotation(result.map_file, source)
+    return result, source
+
+
+def _record_rotation(map_file: Path, source: Source) -> None:
+    """Write into the map file how the recording was turned: the graph saw only the turned poses."""
+    import numpy as np
+
+    from rgbd_perception.mapping import VoxelMap
+
+    if not np.array_equal(source.map_from_source, np.eye(4)):
+        saved = VoxelMap.load(map_file)
+        saved.map_from_source = source.map_from_source
+        saved.save(map_file)
 
 
 def _plan(args: argparse.Namespace, options: SourceOptions, source: Source, out: Path) -> DemoPlan:

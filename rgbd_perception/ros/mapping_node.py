@@ -65,6 +65,7 @@ class MappingNode(LifecycleNode):
         self.keeper = MapKeeper(declare(self, MapConfig), self.parameters.map_frame)
         self._drop = DropReporter(self.ledger, self._warn)
         self._active = False
+        self._problem = ""
         self._outputs: MappingOutputs | None = None
         self._worker: NewestFrameWorker[Arrival] | None = None
         self._inputs: list[Subscription] = []
@@ -90,7 +91,8 @@ class MappingNode(LifecycleNode):
         )
         self._is_built = True
         if self.parameters.autostart:
-            self.trigger_configure()
+            if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                raise UserError(self._problem)
             self.trigger_activate()
 
     def accept(self, frame: RgbdFrame, prediction: Prediction) -> None:
@@ -108,7 +110,8 @@ class MappingNode(LifecycleNode):
         try:
             self._requests.load_on_start()
         except UserError as error:
-            self.get_logger().error(f"cannot configure: {error}")
+            self._problem = f"cannot configure mapping: {error}"
+            self.get_logger().error(self._problem)
             return TransitionCallbackReturn.FAILURE
         outputs = self._outputs = MappingOutputs(self, self.keeper, self.parameters.map_frame)
         self._requests.on_result = outputs.publish_result

@@ -364,6 +364,14 @@ def test_autosave_now_and_then_and_at_the_end(served, vocabulary, encoder, tmp_p
     assert len(again.node.keeper.map) == voxels
 
 
+def test_damaged_map_at_the_start_is_an_error_and_is_not_overwritten(served, tmp_path):
+    path = tmp_path / "auto.rgbdmap"
+    path.write_bytes(b"not a map")
+    with pytest.raises(UserError, match=r"auto\.rgbdmap"):
+        Rig(served, autosave=True, map_file=str(path), load_on_start=True)
+    assert path.read_bytes() == b"not a map"
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
