@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -71,9 +72,20 @@ class DVEFormer(Network):
 
         H and W must be multiples of ``input_multiple``. ``inference.preprocess.normalize`` makes the inputs.
         """
+        return ModelOutput(embedding=self.decoder(*self._encode(rgb, depth)))
+
+    def features(self, rgb: Tensor, depth: Tensor) -> Tensor:
+        """What the embedding head gets: (B, F, H/4, W/4)."""
+        return self.decoder.features(*self._encode(rgb, depth))
+
+    @property
+    def decoder(self) -> MlpDecoder:
+        """The decoder of the embeddings."""
+        return cast(MlpDecoder, self.decoders["dense_visual_embedding_decoder"])
+
+    def _encode(self, rgb: Tensor, depth: Tensor) -> tuple[Tensor, list[Tensor]]:
         *skips, last = self.encoder.backbone(rgb, depth)
-        context = self.context_module(last.permute(0, 3, 1, 2))
-        return ModelOutput(embedding=self.decoders["dense_visual_embedding_decoder"](context, skips))
+        return self.context_module(last.permute(0, 3, 1, 2)), skips
 
     def fold_constants(self) -> None:
         """Precompute the position biases for inference; after loading weights. ``train()`` undoes it."""

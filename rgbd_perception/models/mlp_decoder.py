@@ -53,14 +53,24 @@ class MlpDecoder(nn.Module):
 
     def forward(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """``context`` (B, C, h, w) at stride 32; ``skips`` (B, h, w, C) at strides 4, 8, 16."""
+        return self._task_head(self.features(context, skips))
+
+    def features(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """What the head maps to embeddings: (B, fused, H/4, W/4)."""
         weights = self.fuse.conv.weight.flatten(1).split(self.branches, dim=1)
         size = skips[0].shape[1:3]
         fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size)
         inputs = zip(reversed(skips), self.skip_fusions, self.skip_branches, weights[1:], strict=True)
         for skip, norm, branch, weight in inputs:
             fused = fused + _fuse(norm(skip), branch, weight, size)
-        fused = self.fuse.act(self.fuse.norm(fused))
-        return self._task_head(self.dropout(fused))
+        return self.dropout(self.fuse.act(self.fuse.norm(fused)))
+
+    def head_matrix(self) -> tuple[Tensor, Tensor] | None:
+        """Weight (D, fused) and bias (D,) where the head is one matrix, None where it upsamples."""
+        conv = self._task_head.conv
+        if self._task_head.upsamplings or conv.bias is None:
+            return None
+        return conv.weight.flatten(1), conv.bias
 
 
 def _fuse(x: Tensor, branch: nn.Module, weight: Tensor, size: torch.Size) -> Tensor:

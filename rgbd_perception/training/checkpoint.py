@@ -18,7 +18,7 @@ FILE_NAME = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that continuing needs: networks, optimizer, place in the schedule.
+    """All that continuing needs: networks, optimizers, place in the schedule.
 
     There is no state of random numbers: they are seeded by the number of the step.
     """
@@ -26,7 +26,7 @@ class Checkpoint:
     model: dict[str, Tensor]
     average: dict[str, Tensor]
     average_updates: int
-    optimizer: dict[str, Any]
+    optimizers: list[dict[str, Any]]
     step: int
     elapsed_s: float
 

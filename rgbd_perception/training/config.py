@@ -51,8 +51,12 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with clipped gradients; norms and biases are not decayed."""
+    """Muon for the inner matrices (AdamW where not ``muon``), AdamW for the rest; gradients are clipped.
 
+    Norms and biases are not decayed.
+    """
+
+    muon: bool = True
     rate: RateConfig = field(default_factory=RateConfig)
     weight_decay: float = 0.02
     clip_norm: float = 2.0

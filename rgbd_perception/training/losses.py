@@ -9,6 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from rgbd_perception.training.cells import Cells
 
 
 def segment_targets(
@@ -40,27 +43,25 @@ def segment_targets(
     return segments, np.where(found, order[place] + 1, 0).astype(np.int32)
 
 
-def cosine_distillation_loss(pred: Tensor, tables: Sequence[Tensor], indices: Tensor) -> Tensor:
+def cosine_distillation_loss(cells: Cells, tables: Sequence[Tensor], indices: Tensor) -> Tensor:
     """Mean of ``1 - cos(pred, target)`` over all pixels of the batch that have a target.
 
-    pred (B, D, h, w), not normalised; ``tables[b]`` (S_b, D) and indices (B, h, w) as ``segment_targets``
-    returns them. Every pixel counts equally, whichever image it is in; a batch without targets gives 0.
+    ``cells`` of B images with h * w cells each; ``tables[b]`` (S_b, D) and indices (B, h, w) as
+    ``segment_targets`` returns them. Every pixel counts equally, whichever image it is in; a batch without
+    targets gives 0.
     """
-    rows = _cells(pred)
-    total = pred.new_zeros(())
-    for row, table, index, length in zip(rows, tables, indices, rows.norm(dim=2), strict=True):
-        if not len(table):
-            continue
-        # All products with the few rows of the table cost less than gathering a target for every pixel.
-        products = row @ table.to(row).T
-        pixels = index.flatten()
-        own = products.gather(1, pixels.long().clamp_min(1)[:, None] - 1)[:, 0]
-        total = total + torch.where(pixels > 0, 1.0 - own / length.clamp_min(1e-8), 0.0).sum()
-    return total / max(int((indices > 0).sum()), 1)
+    rows = pad_sequence(list(tables), batch_first=True)
+    pixels = indices.flatten(1).long()
+    if not rows.shape[1]:
+        return cells.lengths.sum() * 0.0
+    # All products with the few rows of a table cost less than gathering a target for every pixel.
+    own = cells.products(rows).gather(2, pixels.clamp_min(1)[..., None] - 1)[..., 0]
+    distances = torch.where(pixels > 0, 1.0 - own / cells.lengths, 0.0)
+    return distances.sum() / (pixels > 0).sum().clamp_min(1)
 
 
 def class_contrast_loss(
-    pred: Tensor, class_embeddings: Tensor, labels: Tensor, class_weights: Tensor, temperature: float
+    cells: Cells, class_embeddings: Tensor, labels: Tensor, class_weights: Tensor, temperature: float
 ) -> Tensor:
     """Our own auxiliary term, not part of DVEFormer: tell the classes apart, not only approach the target.
 
@@ -68,14 +69,14 @@ def class_contrast_loss(
     hardly changes when a pixel turns to the wrong one of the two. This is the cross-entropy of the softmax
     over ``cos(pred, class mean) / temperature``, weighted by class so that small things count.
 
-    pred (B, D, h, w); class_embeddings (C, D) unit rows; labels (B, h, w), -1 where there is none;
+    ``cells`` of B images; class_embeddings (C, D) unit rows; labels (B, h, w), -1 where there is none;
     class_weights (C,). Returns the weighted mean over labelled pixels, 0 where there are none.
     """
-    rows = _cells(pred).flatten(0, 1)
-    lengths = rows.norm(dim=1, keepdim=True).clamp_min(1e-6)
-    logits = rows @ class_embeddings.to(rows).T / (lengths * temperature)
+    logits = cells.products(class_embeddings) / (temperature * cells.lengths[..., None])
     labels = labels.long().flatten()
-    losses = F.cross_entropy(logits, labels, weight=class_weights, ignore_index=-1, reduction="sum")
+    losses = F.cross_entropy(
+        logits.flatten(0, 1), labels, weight=class_weights, ignore_index=-1, reduction="sum"
+    )
     return losses / class_weights[labels[labels >= 0]].sum().clamp_min(1e-6)
 
 
@@ -86,11 +87,6 @@ def cosine_logits(pred: Tensor, class_embeddings: Tensor) -> Tensor:
     """
     products = F.conv2d(pred, class_embeddings.to(pred)[:, :, None, None])
     return products / pred.norm(dim=1, keepdim=True).clamp_min(1e-6)
-
-
-def _cells(pred: Tensor) -> Tensor:
-    """(B, D, h, w) -> (B, h * w, D); nothing is copied where the memory is channels-last."""
-    return pred.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,23 +8,28 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from rgbd_perception.inference.preprocess import normalize, pad_to_multiple
 from rgbd_perception.models import create_model
 from rgbd_perception.training.averaging import WeightAverage
 from rgbd_perception.training.batches import Batch, BatchMaker
+from rgbd_perception.training.cells import Cells, EmbeddedCells, ProjectedCells
 from rgbd_perception.training.checkpoint import Checkpoint, load_checkpoint_file, save_checkpoint
 from rgbd_perception.training.class_targets import class_frequencies, class_weights
 from rgbd_perception.training.clock import StopRequest, TrainingClock
 from rgbd_perception.training.config import OptimizerConfig, TrainConfig
 from rgbd_perception.training.initialisation import initialise
 from rgbd_perception.training.losses import class_contrast_loss, cosine_distillation_loss
+from rgbd_perception.training.muon import Muon
 from rgbd_perception.training.prefetch import Prefetcher
 from rgbd_perception.training.progress_log import ProgressLog, StepReport
 from rgbd_perception.training.schedule import learning_rate, phase_at
 from rgbd_perception.training.shards import Shard
 from rgbd_perception.training.team import Team
+
+ENDS = ("patch_embedder", "cpb_mlp", "logit_scale", "geometry", "_task_head")
+"""Parts of names: what meets pixels, positions or the text space keeps AdamW."""
 
 
 class Trainer:
@@ -41,13 +46,12 @@ class Trainer:
         """class_embeddings (C, D) unit rows, in the order of the shards' class ids."""
         self._config, self._out, self._team = config, out, team or Team()
         torch.set_num_threads(config.threads)
-        torch.set_flush_denormal(True)
         torch.manual_seed(config.seed)
         self.model = create_model(config.model)
         initialise(self.model, config.branch_scale)
         self.average = WeightAverage(self.model, config.optimizer.average_decay)
         self.clock = TrainingClock(config.budget)
-        self._optimizer = make_optimizer(self.model, config.optimizer)
+        self._optimizers = make_optimizers(self.model, config.optimizer)
         self._classes = torch.from_numpy(class_embeddings)
         frequencies = class_frequencies(shards, len(class_embeddings))
         weights = class_weights(frequencies, config.loss.balance, config.loss.max_weight)
@@ -62,7 +66,8 @@ class Trainer:
         self.model.load_state_dict(checkpoint.model)
         self.average.model.load_state_dict(checkpoint.average)
         self.average.updates = checkpoint.average_updates
-        self._optimizer.load_state_dict(checkpoint.optimizer)
+        for optimizer, state in zip(self._optimizers, checkpoint.optimizers, strict=True):
+            optimizer.load_state_dict(state)
         self.clock = TrainingClock(self._config.budget, checkpoint.step, checkpoint.elapsed_s)
 
     def save(self) -> None:
@@ -71,7 +76,7 @@ class Trainer:
             model=self.model.state_dict(),
             average=self.average.model.state_dict(),
             average_updates=self.average.updates,
-            optimizer=self._optimizer.state_dict(),
+            optimizers=[optimizer.state_dict() for optimizer in self._optimizers],
             step=self.clock.step,
             elapsed_s=self.clock.elapsed_s,
         )
@@ -79,6 +84,13 @@ class Trainer:
 
     def run(self) -> bool:
         """Train until the budget is spent (True), or until a signal asks to stop (False). Rank 0 saves."""
+        torch.set_flush_denormal(True)  # of the whole thread: others must not inherit it
+        try:
+            return self._run()
+        finally:
+            torch.set_flush_denormal(False)
+
+    def _run(self) -> bool:
         self.model.train()
         leads = self._team.rank == 0
         log = ProgressLog(self._out, self.clock)
@@ -117,39 +129,58 @@ class Trainer:
             (self._config.seed * 1_000_003 + self.clock.step) * self._team.size + self._team.rank
         )
         rate = learning_rate(self._progress, optimizer_config.rate)
-        for group in self._optimizer.param_groups:
+        for group in (group for optimizer in self._optimizers for group in optimizer.param_groups):
             group["lr"] = rate
-        embedding = self._embed(batch)
-        distillation = cosine_distillation_loss(embedding, batch.tables, batch.indices)
+        cells = self._cells(batch)
+        distillation = cosine_distillation_loss(cells, batch.tables, batch.indices)
         contrast = class_contrast_loss(
-            embedding, self._classes, batch.labels, self._class_weights, loss_config.temperature
+            cells, self._classes, batch.labels, self._class_weights, loss_config.temperature
         )
-        self._optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         (distillation + loss_config.contrast * contrast).backward()
         self._team.average_([item.grad for item in self.model.parameters() if item.grad is not None])
         gradient = nn.utils.clip_grad_norm_(self.model.parameters(), optimizer_config.clip_norm)
         if not torch.isfinite(gradient):
             raise FloatingPointError(f"the gradient of step {self.clock.step} is not finite")
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self.clock.step += 1
         samples = len(batch.color) * self._team.size
         return StepReport(distillation.item(), contrast.item(), gradient.item(), rate, samples)
 
-    def _embed(self, batch: Batch) -> Tensor:
-        """Embeddings (B, D, h, w) of a batch, padded as at inference and cut back to its grid."""
+    def _cells(self, batch: Batch) -> Cells:
+        """What the network makes of a batch, padded as at inference and cut back to its grid."""
         config = self.model.config
         color, depth = torch.from_numpy(batch.color), torch.from_numpy(batch.depth)
         inputs = normalize(color, depth, config.depth_mean, config.depth_std)
         padded = [pad_to_multiple(tensor, config.input_multiple) for tensor in inputs]
         height, width = batch.indices.shape[1:]
-        return self.model(*padded).embedding[:, :, :height, :width]
+        head = self.model.decoder.head_matrix()
+        if head is None:
+            return EmbeddedCells.of(self.model(*padded).embedding[:, :, :height, :width])
+        return ProjectedCells.of(self.model.features(*padded)[:, :, :height, :width], *head)
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """AdamW; vectors and scalars (norms, biases, logit scales) are not decayed."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def make_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside of the network; AdamW for what is at its ends or no matrix.
+
+    Vectors and scalars (norms, biases, logit scales) are not decayed.
+    """
+    matrices, others, vectors = [], [], []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter.ndim <= 1:
+            vectors.append(parameter)
+        elif config.muon and parameter.shape[2:].numel() == 1 and not any(end in name for end in ENDS):
+            matrices.append(parameter)
+        else:
+            others.append(parameter)
     groups = [
-        {"params": [item for item in parameters if item.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [item for item in parameters if item.ndim <= 1], "weight_decay": 0.0},
+        {"params": others, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.rate.peak, betas=(0.9, 0.98), foreach=True)
+    adamw = torch.optim.AdamW(groups, lr=config.rate.peak, betas=(0.9, 0.98), foreach=True)
+    if not matrices:
+        return [adamw]
+    return [Muon(matrices, lr=config.rate.peak, weight_decay=config.weight_decay), adamw]

@@ -96,7 +96,9 @@ def test_all_outputs_of_one_instant(camera: Camera) -> None:
     topics = ("frame", "semantic", "semantic_color", "embeddings")
     for topic in topics:
         camera.received[topic].clear()
-    stamp_ns = camera.send()
+    # Counted to the end: the diagnostics of this frame must not be taken for those of the next test's.
+    assert new_counts(camera, 1, camera.send) == (1, {})
+    stamp_ns = camera.stamp_ns
     wait_for(lambda: all(camera.received[topic] for topic in topics), 30, "all outputs")
     for topic in topics:
         header = camera.received[topic][0].header
@@ -213,7 +215,7 @@ def test_the_vocabulary_can_be_replaced(camera: Camera) -> None:
     vocabulary = unpack_vocabulary(camera.received["labels"][-1])
     assert vocabulary.names == ("rot", "grün", "blau") and vocabulary.id == accepted.vocabulary_id
     camera.received["frame"].clear()
-    camera.send()
+    assert new_counts(camera, 1, camera.send) == (1, {})
     wait_for(lambda: camera.received["frame"], 30, "a frame")
     assert camera.received["frame"][0].vocabulary_id == vocabulary.id
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rgbd_perception.training.cells import EmbeddedCells, ProjectedCells
 from rgbd_perception.training.losses import (
     class_contrast_loss,
     cosine_distillation_loss,
@@ -50,7 +51,7 @@ def test_loss_and_gradient_equal_the_golden_values(golden: dict[str, np.ndarray]
     tables, indices = zip(*(_golden_targets(golden, name) for name in ("b0", "b1")), strict=True)
     pred = torch.from_numpy(golden["pred"]).requires_grad_(True)
     tensors = [torch.from_numpy(table) for table in tables]
-    loss = cosine_distillation_loss(pred, tensors, torch.from_numpy(np.stack(indices)))
+    loss = cosine_distillation_loss(EmbeddedCells.of(pred), tensors, torch.from_numpy(np.stack(indices)))
     loss.backward()
     assert loss.item() == pytest.approx(float(golden["loss"]), abs=1e-5)
     assert pred.grad is not None
@@ -82,7 +83,9 @@ def test_a_view_without_segments_has_no_targets_and_no_loss() -> None:
     table, indices = segment_targets(np.ones((3, 4)), [], np.zeros((0, 8)), np.zeros(8), 0.0)
     assert not indices.any()
     pred = torch.randn(1, 8, 3, 4, requires_grad=True)
-    loss = cosine_distillation_loss(pred, [torch.from_numpy(table)], torch.from_numpy(indices)[None])
+    loss = cosine_distillation_loss(
+        EmbeddedCells.of(pred), [torch.from_numpy(table)], torch.from_numpy(indices)[None]
+    )
     assert loss.item() == 0.0
 
 
@@ -90,7 +93,9 @@ def test_every_pixel_counts_equally_whichever_image_it_is_in() -> None:
     table = torch.eye(2)
     pred = torch.tensor([1.0, 0.0])[None, :, None, None].repeat(2, 1, 1, 4)
     indices = torch.tensor([[[1, 1, 1, 1]], [[2, 0, 0, 0]]], dtype=torch.int32)
-    assert cosine_distillation_loss(pred, [table, table], indices).item() == pytest.approx(1 / 5)
+    assert cosine_distillation_loss(EmbeddedCells.of(pred), [table, table], indices).item() == pytest.approx(
+        1 / 5
+    )
 
 
 def test_contrast_is_small_for_the_right_class_and_ignores_unlabelled_pixels() -> None:
@@ -99,20 +104,37 @@ def test_contrast_is_small_for_the_right_class_and_ignores_unlabelled_pixels() -
     right = classes[torch.tensor([0, 2, 1])].T[None, :, None, :]
     wrong = classes[torch.tensor([1, 1, 1])].T[None, :, None, :]
     weights = torch.ones(3)
-    assert class_contrast_loss(right, classes, labels, weights, 0.05).item() < 1e-6
-    assert class_contrast_loss(wrong, classes, labels, weights, 0.05).item() == pytest.approx(20.0, rel=1e-3)
+    assert class_contrast_loss(EmbeddedCells.of(right), classes, labels, weights, 0.05).item() < 1e-6
+    assert class_contrast_loss(
+        EmbeddedCells.of(wrong), classes, labels, weights, 0.05
+    ).item() == pytest.approx(20.0, rel=1e-3)
 
 
 def test_contrast_weights_the_classes() -> None:
     classes = torch.eye(2, 4)
     labels = torch.tensor([[[0, 1]]])
     pred = classes[torch.tensor([0, 0])].T[None, :, None, :]  # right for the first pixel only
-    light = class_contrast_loss(pred, classes, labels, torch.tensor([1.0, 0.1]), 0.5)
-    heavy = class_contrast_loss(pred, classes, labels, torch.tensor([1.0, 10.0]), 0.5)
+    light = class_contrast_loss(EmbeddedCells.of(pred), classes, labels, torch.tensor([1.0, 0.1]), 0.5)
+    heavy = class_contrast_loss(EmbeddedCells.of(pred), classes, labels, torch.tensor([1.0, 10.0]), 0.5)
     assert light < heavy
 
 
 def test_contrast_without_any_label_is_zero() -> None:
     labels = torch.full((1, 2, 2), -1)
-    loss = class_contrast_loss(torch.randn(1, 4, 2, 2), torch.eye(3, 4), labels, torch.ones(3), 0.1)
+    loss = class_contrast_loss(
+        EmbeddedCells.of(torch.randn(1, 4, 2, 2)), torch.eye(3, 4), labels, torch.ones(3), 0.1
+    )
     assert loss.item() == 0.0
+
+
+@given(seed=st.integers(0, 1000))
+def test_projected_cells_are_the_embedded_ones(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(2, 6, 3, 4, generator=generator, dtype=torch.float64)
+    weight = torch.randn(16, 6, generator=generator, dtype=torch.float64)
+    bias = torch.randn(16, generator=generator, dtype=torch.float64)
+    embedded = EmbeddedCells.of(torch.einsum("df,bfhw->bdhw", weight, features) + bias[:, None, None])
+    projected = ProjectedCells.of(features, weight, bias)
+    torch.testing.assert_close(projected.lengths, embedded.lengths)
+    for rows in (torch.randn(5, 16, generator=generator), torch.randn(2, 5, 16, generator=generator)):
+        torch.testing.assert_close(projected.products(rows), embedded.products(rows))

@@ -63,12 +63,12 @@ def test_the_rate_stays_between_its_ends(progress: float) -> None:
     assert 1e-5 * 0.999 <= learning_rate(progress, config) <= 1e-3
 
 
-def test_the_rate_rises_then_falls_to_its_end() -> None:
-    config = RateConfig(peak=1e-3, warmup=0.1, final=0.01)
+def test_the_rate_rises_stays_and_falls_to_its_end() -> None:
+    config = RateConfig(peak=1e-3, warmup=0.1, decay=0.4, final=0.01)
     rates = [learning_rate(progress, config) for progress in np.linspace(0, 1, 101)]
-    assert int(np.argmax(rates)) == 10
-    assert np.all(np.diff(rates[:10]) > 0)
-    assert np.all(np.diff(rates[11:]) < 0)
+    assert np.all(np.diff(rates[:11]) > 0)
+    assert rates[10:61] == pytest.approx([1e-3] * 51)
+    assert np.all(np.diff(rates[60:]) < 0)
     assert rates[-1] == pytest.approx(1e-5)
 
 
