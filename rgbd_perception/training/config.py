@@ -97,6 +97,14 @@ class TrainConfig:
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
 
+    def __post_init__(self) -> None:
+        smallest = min(phase.batch for phase in self.phases)
+        if smallest < 2 * self.processes:
+            raise UserError(
+                f"phases: a batch of {smallest} shared by {self.processes} processes: expected at least 2 views "
+                "for each (batch normalisation), use larger batches or fewer processes"
+            )
+
 
 Config = TypeVar("Config")
 

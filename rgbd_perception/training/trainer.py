@@ -120,7 +120,7 @@ class Trainer:
         steps = self._config.budget.steps
         progress = number / steps if steps else self._progress
         phase = phase_at(progress, self._config.phases)
-        return self._batches.make(number, max(1, phase.batch // self._team.size), phase.crop)
+        return self._batches.make(number, phase.batch // self._team.size, phase.crop)
 
     def _step(self, batch: Batch) -> StepReport:
         loss_config, optimizer_config = self._config.loss, self._config.optimizer

@@ -124,6 +124,12 @@ def test_it_learns_to_tell_colours_apart(root: Path) -> None:
     assert scores["by_text"]["color_and_depth"]["accuracy"] > 0.75
 
 
+def test_training_leaves_denormal_numbers_to_others(root: Path) -> None:
+    assert _trainer(_config(steps=1), root, "run").run()
+    smallest = np.float64(5e-324)
+    assert smallest * np.float64(1.0) > 0
+
+
 def test_a_damaged_checkpoint_is_an_error_that_names_it(root: Path) -> None:
     trainer = _trainer(_config(), root, "run")
     trainer.save()

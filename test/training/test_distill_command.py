@@ -1,0 +1,94 @@
+"""One command from nothing to a weights file that predicts, and what it answers to mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from rgbd_perception.cli.main import main
+from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
+from rgbd_perception.inference import Predictor
+
+CONFIG = {
+    "processes": 2,
+    "budget": {"steps": 2},
+    "views": {
+        "size": [64, 96],
+        "views_per_apartment": 1,
+        "apartments_per_shard": 1,
+        "descriptions": 1,
+        "train": {"first_seed": 0, "apartments": 2},
+        "validation": {"first_seed": 10, "apartments": 1},
+        "test": {"first_seed": 20, "apartments": 1},
+    },
+    "phases": [{"start": 0.0, "batch": 4, "crop": {"size": [64, 64], "zoom": [0.9, 1.1]}}],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("distill")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+    return folder
+
+
+def _distill(folder: Path, *more: str) -> int:
+    arguments = ["distill", str(folder / "tiny.yaml"), "--shards", str(folder / "shards")]
+    return main([*arguments, "--out", str(folder / "run"), *more])
+
+
+@pytest.fixture(scope="module")
+def weights(folder: Path) -> Path:
+    assert _distill(folder, "--json", str(folder / "distill.json")) == 0
+    return Path(json.loads((folder / "distill.json").read_text())["weights"])
+
+
+def test_it_renders_trains_and_writes_weights_that_predict(weights: Path) -> None:
+    predictor = Predictor(weights)
+    frame = RgbdFrame(
+        color=np.full((48, 64, 3), 90, np.uint8),
+        depth=np.full((48, 64), 2.0, np.float32),
+        intrinsics=CameraIntrinsics(60.0, 60.0, 31.5, 23.5, 64, 48),
+    )
+    prediction = predictor(frame)
+    assert prediction.cell_labels.max() < len(predictor.vocabulary.names)
+    assert prediction.embedding is not None and np.isfinite(prediction.embedding.astype(np.float32)).all()
+
+
+def test_a_run_is_not_overwritten_and_its_weights_can_be_written_again(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _distill(folder) == 2
+    assert "--resume" in capsys.readouterr().err
+    again = folder / "again.safetensors"
+    assert _distill(folder, "--export-only", str(again)) == 0
+    assert again.read_bytes() == weights.read_bytes()
+
+
+def test_the_written_weights_are_scored_on_the_held_out_views(folder: Path, weights: Path) -> None:
+    report = folder / "scores.json"
+    arguments = ["eval-model", str(folder / "tiny.yaml"), "--shards", str(folder / "shards")]
+    assert main([*arguments, "--weights", str(weights), "--no-probe", "--json", str(report)]) == 0
+    assert 0.0 <= json.loads(report.read_text())["by_text"]["color_and_depth"]["mean_iou"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("budget: {minutes: soon}", "expected float"),
+        ("budgets: {}", "unknown budgets"),
+        ("phases: [{start: 0.0, batch: 2, crop: {size: [64, 64], zoom: [1.0, 1.0]}}]", "at least 2 views"),
+        ("views: {test: {first_seed: 0, apartments: 3}}", "overlap"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line(
+    tmp_path: Path, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.yaml").write_text(text)
+    assert main(["distill", str(tmp_path / "wrong.yaml"), "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
