@@ -101,8 +101,8 @@ class TrainConfig:
         smallest = min(phase.batch for phase in self.phases)
         if smallest < 2 * self.processes:
             raise UserError(
-                f"phases: a batch of {smallest} shared by {self.processes} processes: expected at least 2 views for "
-                "each (batch normalisation), use larger batches or fewer processes"
+                f"phases: a batch of {smallest} shared by {self.processes} processes: expected at least 2 "
+                "views for each (batch normalisation), use larger batches or fewer processes"
             )
 
 
