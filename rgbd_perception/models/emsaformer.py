@@ -1,4 +1,4 @@
-"""EMSAFormer (Fischedick et al. 2023, arXiv:2306.05242): semantic, instance, orientation and scene from RGB-D.
+"""EMSAFormer (Fischedick et al. 2023, arXiv:2306.05242): classes, instances, orientations, scene.
 
 The published multi-task networks and their semantic-only forms, each with one of two semantic decoders; the
 authors' checkpoints load by name. ``inference.panoptic`` merges classes and instances.
@@ -82,24 +82,20 @@ class EMSAFormer(SwinMultiNetwork):
         """
         encoded = self.encode(rgb, depth)
         if not self.config.multitask:
-            return ModelOutput(logits=self._logits(self.decoders["semantic_decoder"], encoded))
-        helper = self.decoders["panoptic_helper"]
-        maps = activate(helper["instance_decoder"](encoded.context, encoded.skips))
+            return ModelOutput(logits=self._decode("semantic_decoder", encoded))
+        maps = activate(self._decode("panoptic_helper.instance_decoder", encoded))
+        # The scene follows from the context of the whole image, which is the first bin.
+        scene = self.decoders.get_submodule("scene_decoder._task_head")(encoded.pooled[0].flatten(1))
         return ModelOutput(
-            logits=self._logits(helper["semantic_decoder"], encoded),
+            logits=self._decode("panoptic_helper.semantic_decoder", encoded),
             center=maps.center,
             offset=maps.offset,
             orientation=maps.orientation,
-            scene=self._scene(encoded),
+            scene=scene,
         )
 
-    @staticmethod
-    def _logits(decoder: nn.Module, encoded: Encoded) -> Tensor:
-        return decoder(encoded.context, encoded.skips)
-
-    def _scene(self, encoded: Encoded) -> Tensor:
-        """From the context of the whole image, which is the first bin."""
-        return self.decoders["scene_decoder"]["_task_head"](encoded.pooled[0].flatten(1))
+    def _decode(self, decoder: str, encoded: Encoded) -> Tensor:
+        return self.decoders.get_submodule(decoder)(encoded.context, encoded.skips)
 
 
 def _semantic_decoder(config: EMSAFormerConfig) -> nn.Module:

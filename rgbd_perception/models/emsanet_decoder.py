@@ -1,4 +1,4 @@
-"""Decoder of EMSANet (Seichter et al. 2022, arXiv:2207.04526): convolutions and added skips, stride 32 to 4."""
+"""Decoder of EMSANet (Seichter et al. 2022, arXiv:2207.04526): convolutions and added skips."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from rgbd_perception.models.fusing import fold_batch_norm
 from rgbd_perception.models.layers import ConvNormRelu, LearnedUpsampling
 
 BLOCKS = 3
@@ -37,6 +38,11 @@ class NonBottleneck1D(nn.Module):
         y = self.act(self.conv2_1(y))
         y = self.dropout(self.norm2(self.conv2_2(y)))
         return self.act(x + y)
+
+    def deploy(self) -> None:
+        """Fold the norms into the convolutions before them."""
+        fold_batch_norm(self, "conv1_2", "norm1")
+        fold_batch_norm(self, "conv2_2", "norm2")
 
 
 class DecoderModule(nn.Module):

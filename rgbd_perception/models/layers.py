@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbd_perception.models.fusing import fold_batch_norm
+
 
 class ConvNormRelu(nn.Sequential):
     """Convolution without bias, batch norm, ReLU; named ``conv`` and ``norm`` as in the checkpoints."""
@@ -20,6 +22,10 @@ class ConvNormRelu(nn.Sequential):
                 act=nn.ReLU(inplace=True),
             )
         )
+
+    def deploy(self) -> None:
+        """Fold the norm into the convolution."""
+        fold_batch_norm(self, "conv", "norm")
 
 
 class LearnedUpsampling(nn.Module):

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,7 +55,8 @@ class MlpDecoder(nn.Module):
         """What the head gets: (B, fused, H/4, W/4)."""
         weights = self.fuse.conv.weight.flatten(1).split(self.branches, dim=1)
         size = skips[0].shape[1:3]
-        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size)
+        # Only the first term gets the bias, which the fusion has once its norm is folded into it.
+        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size, self.fuse.conv.bias)
         inputs = zip(reversed(skips), self.skip_fusions, self.skip_branches, weights[1:], strict=True)
         for skip, norm, branch, weight in inputs:
             fused = fused + _fuse(norm(skip), branch, weight, size)
@@ -68,10 +70,12 @@ class MlpDecoder(nn.Module):
         return conv.weight.flatten(1), conv.bias
 
 
-def _fuse(x: Tensor, branch: nn.Module, weight: Tensor, size: torch.Size) -> Tensor:
+def _fuse(
+    x: Tensor, branch: nn.Module, weight: Tensor, size: torch.Size, bias: Tensor | None = None
+) -> Tensor:
     """A branch and its share of the fusion: (B, h, w, C) -> (B, fused, *size) in channels-last memory."""
     conv: Any = branch.embedding.conv
-    x = F.linear(F.linear(x, conv.weight.flatten(1), conv.bias), weight).permute(0, 3, 1, 2)
+    x = F.linear(F.linear(x, conv.weight.flatten(1), conv.bias), weight, bias).permute(0, 3, 1, 2)
     if x.shape[2:] == size:
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class _Family:
     """Where to find the networks ``names``; their module is imported when one of them is made.
 
-    The attribute ``network`` of ``module`` is their class, ``configs`` the dictionary of their configurations.
+    In ``module``, ``network`` is the name of their class and ``configs`` that of their configurations.
     """
 
     module: str

@@ -1,18 +1,19 @@
-"""What DVEFormer and EMSAFormer share: the backbone with two patch embeddings and pyramid pooling on top of it."""
+"""What DVEFormer and EMSAFormer share: backbone with two patch embeddings, pyramid pooling."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from rgbd_perception.models.context import PyramidPooling
 from rgbd_perception.models.inputs import check_inputs
 from rgbd_perception.models.network import Network
-from rgbd_perception.models.swin_v2 import WindowAttentionV2
 from rgbd_perception.models.swin_v2_multi import PATCH, SwinMulti, SwinMultiConfig
+
+Fused = TypeVar("Fused", bound="SwinMultiNetwork")
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,8 @@ class SwinMultiNetwork(Network):
         pooled = self.context_module.pool(last)
         return Encoded(self.context_module.merge(last, pooled), skips, pooled)
 
-    def fold_constants(self) -> None:
-        """Precompute the position biases for inference; after loading weights. ``train()`` undoes it."""
-        self.eval()
-        for module in self.modules():
-            if isinstance(module, WindowAttentionV2):
-                module.fold()
+    def fused(self: Fused) -> Fused:
+        """See ``Network.fused``."""
+        fused = super().fused()
+        fused.encoder.backbone.prepare(*self.config.input_size)
+        return fused
