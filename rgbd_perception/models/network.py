@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from rgbd_perception.models.fusing import fused_copy
 from rgbd_perception.models.output import ModelOutput
 
-
 Fused = TypeVar("Fused", bound="Network")
 
 
