@@ -53,10 +53,11 @@ class MlpDecoder(nn.Module):
 
     def features(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """What the head gets: (B, fused, H/4, W/4)."""
-        weights = self.fuse.conv.weight.flatten(1).split(self.branches, dim=1)
+        fusion: Any = self.fuse.conv
+        weights = fusion.weight.flatten(1).split(self.branches, dim=1)
         size = skips[0].shape[1:3]
         # Only the first term gets the bias, which the fusion has once its norm is folded into it.
-        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size, self.fuse.conv.bias)
+        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size, fusion.bias)
         inputs = zip(reversed(skips), self.skip_fusions, self.skip_branches, weights[1:], strict=True)
         for skip, norm, branch, weight in inputs:
             fused = fused + _fuse(norm(skip), branch, weight, size)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from rgbd_perception.models.context import PyramidPooling
-from rgbd_perception.models.inputs import check_inputs
+from rgbd_perception.models.inputs import check_inputs, whole_patches
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.swin_v2_multi import PATCH, SwinMulti, SwinMultiConfig
 
@@ -70,8 +70,13 @@ class SwinMultiNetwork(Network):
         self.context_module = PyramidPooling(config.backbone.widths[-1], config.context_bins)
 
     def encode(self, rgb: Tensor, depth: Tensor) -> Encoded:
-        """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> what the decoders get."""
-        check_inputs(rgb, depth, self.config.input_multiple)
+        """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> what the decoders get.
+
+        As in the reference, pixels beyond the last whole patch are ignored. Raises ValueError for a size
+        that is not allowed.
+        """
+        check_inputs(rgb, depth)
+        rgb, depth = (whole_patches(x, PATCH, self.config.input_multiple) for x in (rgb, depth))
         *skips, last = self.encoder.backbone(rgb, depth)
         last = last.permute(0, 3, 1, 2)
         pooled = self.context_module.pool(last)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
 
-from rgbd_perception.models import ModelOutput, create_model
+from rgbd_perception.models import ModelOutput
 from rgbd_perception.models.network import Network
-from rgbd_perception.models.swin_v2_multi import SwinMultiConfig
-from test.models.outputs import tensors
-
-TINY = SwinMultiConfig(rgb_width=12, depth_width=4, depths=(2, 2, 2, 2), heads=(1, 2, 4, 8))
-SIZE = (96, 160)
-"""Some windows are padded, some shifts suppressed, merging meets odd sizes."""
+from test.models.tiny import SIZE, tensors, tiny
 
 MODELS = [
     "rgbd_mini",
@@ -26,28 +19,6 @@ MODELS = [
     "emsaformer_multitask_mlp",
     "emsaformer_multitask_emsanet",
 ]
-
-
-def tiny(name: str) -> Network:
-    """The network with few channels and with weights and statistics that leave nothing neutral."""
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {}
-    if name != "rgbd_mini":
-        settings = {"backbone": TINY, "fused": 16, "branches": (16, 8, 8, 8)}
-        settings["embedding_dim" if name.startswith("dveformer") else "num_classes"] = 24
-    model = create_model(name, input_size=SIZE, **settings)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.1)
-    for name, parameter in model.named_parameters():
-        if name.endswith("qkv.bias"):
-            nn.init.normal_(parameter)
-        if name.endswith("task_convs.2.bias"):  # near length 0 the least rounding turns an orientation
-            nn.init.ones_(parameter)
-    return model.eval()
 
 
 def inputs(size: tuple[int, int] = SIZE, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
