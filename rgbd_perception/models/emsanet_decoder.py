@@ -96,3 +96,7 @@ class EmsanetDecoder(nn.Module):
             features.append(x)
             x = module.upsample(x) + fusion(skip).permute(0, 3, 1, 2)
         return [*features, x]
+
+    def deploy(self) -> None:
+        """Leave out the side heads: they are for training."""
+        self._side_output_heads = nn.ModuleList()

@@ -53,6 +53,7 @@ def test_nothing_is_left_to_fold() -> None:
     fused = tiny("emsaformer_multitask_emsanet").fused()
     assert not [module for module in fused.modules() if isinstance(module, nn.BatchNorm2d)]
     assert not [name for name, _ in fused.named_parameters() if "cpb_mlp" in name]
+    assert not [name for name, _ in fused.named_parameters() if "_side_output_heads" in name]
     keys = [value.chunk(3)[1] for name, value in fused.named_parameters() if name.endswith("qkv.bias")]
     assert keys and not any(key.any() for key in keys)
 
