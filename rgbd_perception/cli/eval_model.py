@@ -70,8 +70,7 @@ def _load(args: argparse.Namespace, config: Any) -> tuple[Any, dict[str, Any]]:
     weights = read_weights(path)
     model = create_model(weights.info.model, **weights.info.settings)
     load_checkpoint(model, weights.state).require_complete()
-    model.fold_constants()
-    return model, {"model_id": weights.info.model_id, "training": weights.info.training}
+    return model.fused(), {"model_id": weights.info.model_id, "training": weights.info.training}
 
 
 def _print(result: dict[str, Any]) -> None:

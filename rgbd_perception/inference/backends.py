@@ -44,9 +44,7 @@ class TorchBackend:
 
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        with torch.inference_mode():
-            model.fold_constants()
-        self._model: Network | None = model
+        self._model: Network | None = model.fused()
 
     def __call__(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
         if self._model is None:

@@ -16,6 +16,10 @@ RENAMED = {"_orig_mod.": "", "fused_encoders.": "encoder."}
 """Traces of torch.compile and of old releases in the names of published checkpoints."""
 
 
+WRAPPERS = ("state_dict", "model", "linear_probing_head_state_dict")
+"""Keys under which published files hold their tensors."""
+
+
 @dataclass(frozen=True)
 class LoadReport:
     """Names by what became of them.
@@ -50,7 +54,7 @@ def load_checkpoint(model: nn.Module, source: str | Path | Mapping[str, Tensor])
     """
     import torch
 
-    entries = _read(Path(source)) if isinstance(source, str | Path) else source
+    entries = read_entries(Path(source)) if isinstance(source, str | Path) else source
     given = {_rename(name): tensor for name, tensor in entries.items()}
     own = model.state_dict()
     reshaped = [
@@ -78,7 +82,8 @@ def _rename(name: str) -> str:
     return name
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_entries(path: Path) -> dict[str, Tensor]:
+    """Tensors of a .pth or .safetensors file by name; nothing in it is executed. Raises UserError."""
     import pickle
 
     import torch
@@ -93,7 +98,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise UserError(f"expected a checkpoint, got {path}, which does not exist") from error
     except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error
-    for key in ("state_dict", "model"):
+    for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(

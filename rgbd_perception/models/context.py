@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def conv_norm_relu(channels_in: int, channels_out: int) -> nn.Sequential:
-    """1x1 convolution without bias, batch norm, ReLU; named ``conv`` and ``norm`` as in the checkpoints."""
-    return nn.Sequential(
-        OrderedDict(
-            conv=nn.Conv2d(channels_in, channels_out, 1, bias=False),
-            norm=nn.BatchNorm2d(channels_out, eps=1e-5),
-            act=nn.ReLU(inplace=True),
-        )
-    )
+from rgbd_perception.models.layers import ConvNormRelu
 
 
 class PyramidPooling(nn.Module):
@@ -25,16 +16,23 @@ class PyramidPooling(nn.Module):
 
     def __init__(self, channels: int, bins: tuple[int, ...]) -> None:
         super().__init__()
-        branch = channels // len(bins)
+        self.branch_channels = channels // len(bins)
         self.features = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(size), conv_norm_relu(channels, branch)) for size in bins
+            nn.Sequential(nn.AdaptiveAvgPool2d(size), ConvNormRelu(channels, self.branch_channels))
+            for size in bins
         )
-        self.final_conv = conv_norm_relu(channels + branch * len(bins), channels)
+        self.final_conv = ConvNormRelu(channels + self.branch_channels * len(bins), channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.shape[2:]
-        pooled = [
-            F.interpolate(branch(x), size=size, mode="bilinear", align_corners=False)
-            for branch in self.features
+        return self.merge(x, self.pool(x))
+
+    def pool(self, x: Tensor) -> list[Tensor]:
+        """One map (B, branch_channels, bin, bin) for each of the bins."""
+        return [branch(x) for branch in self.features]
+
+    def merge(self, x: Tensor, pooled: Sequence[Tensor]) -> Tensor:
+        """The pooled maps brought back into ``x``."""
+        spread = [
+            F.interpolate(part, size=x.shape[2:], mode="bilinear", align_corners=False) for part in pooled
         ]
-        return self.final_conv(torch.cat([x, *pooled], dim=1))
+        return self.final_conv(torch.cat([x, *spread], dim=1))

@@ -1,4 +1,4 @@
-"""MLP decoder in the style of SegFormer (Xie et al. 2021, arXiv:2105.15203) with an embedding head.
+"""MLP decoder in the style of SegFormer (Xie et al. 2021, arXiv:2105.15203) with a dense head.
 
 Each stage goes through a 1x1 convolution, is upsampled to stride 4, concatenated and fused by another 1x1
 convolution. A 1x1 convolution and bilinear upsampling commute (both are linear, one over channels, one over
@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbd_perception.models.layers import ConvNormRelu, DenseHead
+
 
 class MlpDecoder(nn.Module):
-    """Context map at stride 32, skips at strides 16, 8, 4 -> embeddings (B, D, H/4, W/4) or (B, D, H, W)."""
+    """Context map at stride 32, skips at strides 16, 8, 4 -> maps (B, D, H/4, W/4) or (B, D, H, W)."""
 
     def __init__(
         self,
@@ -41,25 +43,21 @@ class MlpDecoder(nn.Module):
         self.skip_branches = nn.ModuleList(
             _branch(width, branch) for width, branch in zip(skips, branches[1:], strict=True)
         )
-        self.fuse = nn.Sequential(
-            OrderedDict(
-                conv=nn.Conv2d(sum(branches), fused, 1, bias=False),
-                norm=nn.BatchNorm2d(fused, eps=1e-5),
-                act=nn.ReLU(inplace=True),
-            )
-        )
+        self.fuse = ConvNormRelu(sum(branches), fused)
         self.dropout = nn.Dropout2d(dropout)
-        self._task_head = EmbeddingHead(fused, out_channels, upsamplings)
+        self._task_head = DenseHead(fused, upsamplings, out_channels)
 
     def forward(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """``context`` (B, C, h, w) at stride 32; ``skips`` (B, h, w, C) at strides 4, 8, 16."""
         return self._task_head(self.features(context, skips))
 
     def features(self, context: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """What the head maps to embeddings: (B, fused, H/4, W/4)."""
-        weights = self.fuse.conv.weight.flatten(1).split(self.branches, dim=1)
+        """What the head gets: (B, fused, H/4, W/4)."""
+        fusion: Any = self.fuse.conv
+        weights = fusion.weight.flatten(1).split(self.branches, dim=1)
         size = skips[0].shape[1:3]
-        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size)
+        # Only the first term gets the bias, which the fusion has once its norm is folded into it.
+        fused = _fuse(context.permute(0, 2, 3, 1), self.main_branch, weights[0], size, fusion.bias)
         inputs = zip(reversed(skips), self.skip_fusions, self.skip_branches, weights[1:], strict=True)
         for skip, norm, branch, weight in inputs:
             fused = fused + _fuse(norm(skip), branch, weight, size)
@@ -73,50 +71,15 @@ class MlpDecoder(nn.Module):
         return conv.weight.flatten(1), conv.bias
 
 
-def _fuse(x: Tensor, branch: nn.Module, weight: Tensor, size: torch.Size) -> Tensor:
+def _fuse(
+    x: Tensor, branch: nn.Module, weight: Tensor, size: torch.Size, bias: Tensor | None = None
+) -> Tensor:
     """A branch and its share of the fusion: (B, h, w, C) -> (B, fused, *size) in channels-last memory."""
     conv: Any = branch.embedding.conv
-    x = F.linear(F.linear(x, conv.weight.flatten(1), conv.bias), weight).permute(0, 3, 1, 2)
+    x = F.linear(F.linear(x, conv.weight.flatten(1), conv.bias), weight, bias).permute(0, 3, 1, 2)
     if x.shape[2:] == size:
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
-
-
-class EmbeddingHead(nn.Module):
-    """Last convolution (1x1, or 3x3 where learned upsamplings follow), not normalised."""
-
-    def __init__(self, channels: int, out_channels: int, upsamplings: int) -> None:
-        super().__init__()
-        kernel = 3 if upsamplings else 1
-        self.conv = nn.Conv2d(channels, out_channels, kernel, padding=kernel // 2)
-        self.upsamplings = upsamplings
-        for index in range(upsamplings):
-            self.add_module(f"upsample_{index}", LearnedUpsampling(out_channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.upsamplings == 0:  # a matrix product over the cells of channels-last memory
-            return F.linear(x.permute(0, 2, 3, 1), self.conv.weight.flatten(1), self.conv.bias).permute(
-                0, 3, 1, 2
-            )
-        x = self.conv(x)
-        for index in range(self.upsamplings):
-            x = getattr(self, f"upsample_{index}")(x)
-        return x
-
-
-class LearnedUpsampling(nn.Module):
-    """Nearest x2, then a depth-wise 3x3 convolution with zero padding that starts as a bilinear kernel."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        kernel = torch.tensor([1.0, 2.0, 1.0])
-        with torch.no_grad():
-            self.conv.weight.copy_((kernel[:, None] * kernel[None, :] / 16.0).expand_as(self.conv.weight))
-            self.conv.bias.zero_()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
 def _branch(channels_in: int, channels_out: int) -> nn.Sequential:

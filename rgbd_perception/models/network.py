@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor, nn
 
+from rgbd_perception.models.fusing import fused_copy
 from rgbd_perception.models.output import ModelOutput
+
+Fused = TypeVar("Fused", bound="Network")
 
 
 class NetworkConfig(Protocol):
@@ -42,6 +45,10 @@ class Network(nn.Module):
         """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> raw outputs."""
         raise NotImplementedError
 
-    def fold_constants(self) -> None:
-        """Precompute what does not depend on the input; after loading weights. ``train()`` undoes it."""
-        raise NotImplementedError
+    def fused(self: Fused) -> Fused:
+        """A copy for inference with loaded weights: the same function, cheaper, and it cannot be trained.
+
+        Batch norms are folded into convolutions, what does not depend on the input is a constant, for inputs
+        of ``config.input_size`` also what depends on their size: such a network can be exported for it.
+        """
+        return fused_copy(self)

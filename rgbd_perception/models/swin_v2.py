@@ -6,16 +6,27 @@ channels-last, (B, H, W, C).
 
 from __future__ import annotations
 
+import copy
 import math
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbd_perception.models.cosine_attention import join_heads, repeat_bias, split_heads
+from rgbd_perception.models.swin_v2_frozen import FrozenWindowAttention
+from rgbd_perception.models.windows import (
+    WindowLayout,
+    pad_to_layout,
+    relative_coords_table,
+    relative_position_index,
+    shift_mask,
+    window_layout,
+    window_order,
+)
+
 MAX_LOGIT_SCALE = math.log(100.0)
-MASKED = -100.0
 CPB_HIDDEN = 512
 
 
@@ -35,11 +46,7 @@ class DropPath(nn.Module):
 
 
 class WindowAttentionV2(nn.Module):
-    """Scaled cosine attention inside (shifted) square windows with a log-spaced continuous position bias.
-
-    The map is zero-padded at the right and at the bottom to a multiple of the window before the shift; padded
-    tokens are not masked, as in the reference.
-    """
+    """Scaled cosine attention inside (shifted) square windows with a log-spaced continuous position bias."""
 
     def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
         super().__init__()
@@ -50,45 +57,47 @@ class WindowAttentionV2(nn.Module):
         self.cpb_mlp = nn.Sequential(
             nn.Linear(2, CPB_HIDDEN), nn.ReLU(inplace=True), nn.Linear(CPB_HIDDEN, heads, bias=False)
         )
-        self.register_buffer("relative_coords_table", _relative_coords_table(window))
-        self.register_buffer("relative_position_index", _relative_position_index(window))
-        self._folded_bias: Tensor | None = None
-        self._folded_masked: tuple[tuple[int, ...], Tensor] | None = None
+        self.register_buffer("relative_coords_table", relative_coords_table(window))
+        self.register_buffer("relative_position_index", relative_position_index(window))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
         batch, height, width, dim = x.shape
-        padded = _round_up(height, self.window), _round_up(width, self.window)
-        if padded != (height, width):
-            x = F.pad(x, (0, 0, 0, padded[1] - width, 0, padded[0] - height))
-        shifts = tuple(self.shift if extent > self.window else 0 for extent in padded)
-        order, inverse = (index.to(x.device) for index in _window_order(padded, shifts, self.window))
-        tokens = self.window**2
-        windows = _Permute.apply(x.reshape(batch, -1, dim), order, inverse).view(-1, tokens, dim)
-        windows = self._attend(windows, batch, padded, shifts)
-        x = _Permute.apply(windows.view(batch, -1, dim), inverse, order).view(batch, *padded, dim)
+        layout = window_layout(height, width, self.window, self.shift)
+        order, inverse = (index.to(x.device) for index in window_order(layout))
+        tokens = pad_to_layout(x, layout).reshape(batch, -1, dim)
+        windows = _Permute.apply(tokens, order, inverse).view(-1, self.window**2, dim)
+        windows = self._attend(windows, repeat_bias(self._bias(layout), batch))
+        x = _Permute.apply(windows.view(batch, -1, dim), inverse, order).view(batch, *layout.size, dim)
         return x[:, :height, :width]
 
-    def _attend(self, x: Tensor, batch: int, size: tuple[int, ...], shifts: tuple[int, ...]) -> Tensor:
+    @torch.no_grad()
+    def frozen(self) -> FrozenWindowAttention:
+        """The same function of the features, for inference."""
+        qkv = copy.deepcopy(self.qkv)
+        qkv.bias.copy_(self._qkv_bias())
+        return FrozenWindowAttention(
+            qkv, self.proj, self._scale(), self._position_bias(), self.window, self.shift
+        )
+
+    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
         """(B * windows, N, C) -> the same shape."""
-        count, tokens, dim = x.shape
-        qkv = F.linear(x, self.qkv.weight, self._qkv_bias())
-        qkv = qkv.view(count, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        q, k = F.normalize(qkv[:2], dim=-1).unbind(0)
-        q = q * self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
-        bias = self._bias(size, shifts).to(q.dtype)
-        if bias.shape[0] > 1 and batch > 1:  # one mask per window of an image
-            bias = bias.repeat(batch, 1, 1, 1)
+        q, k, v = split_heads(F.linear(x, self.qkv.weight, self._qkv_bias()), self.heads)
+        q, bias = q * self._scale(), bias.to(q.dtype)
         if self.training:  # faster than the fused kernel where the bias needs a gradient
-            out = torch.softmax(q @ k.transpose(-1, -2) + bias, dim=-1) @ qkv[2]
+            out = torch.softmax(q @ k.transpose(-1, -2) + bias, dim=-1) @ v
         else:
-            out = F.scaled_dot_product_attention(q, k, qkv[2], attn_mask=bias, scale=1.0)
-        return self.proj(out.transpose(1, 2).reshape(count, tokens, dim))
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
+        return self.proj(join_heads(out))
 
     def _qkv_bias(self) -> Tensor:
         """The key bias counts as zero whatever value is stored (a quirk of the reference)."""
         bias = self.qkv.bias
         return torch.cat((bias[: self.dim], torch.zeros_like(bias[: self.dim]), bias[2 * self.dim :]))
+
+    def _scale(self) -> Tensor:
+        """(heads, 1, 1) factor of the cosines."""
+        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
 
     def _position_bias(self) -> Tensor:
         """(1, heads, N, N)."""
@@ -97,26 +106,10 @@ class WindowAttentionV2(nn.Module):
         bias = table[self.relative_position_index].view(tokens, tokens, self.heads).permute(2, 0, 1)
         return 16.0 * torch.sigmoid(bias).contiguous().unsqueeze(0)
 
-    def _bias(self, size: tuple[int, ...], shifts: tuple[int, ...]) -> Tensor:
+    def _bias(self, layout: WindowLayout) -> Tensor:
         """Position bias plus shift mask: (1 or windows of an image, heads, N, N)."""
-        key = (*size, *shifts)
-        if self._folded_masked is not None and self._folded_masked[0] == key:
-            return self._folded_masked[1]
-        bias = self._position_bias() if self._folded_bias is None else self._folded_bias
-        if any(shifts):
-            bias = bias + _shift_mask(size, shifts, self.window).to(bias).unsqueeze(1)
-        if self._folded_bias is not None:
-            self._folded_masked = (key, bias)
-        return bias
-
-    @torch.no_grad()
-    def fold(self) -> None:
-        """Freeze the position bias for inference; ``train()`` undoes it."""
-        self._folded_bias, self._folded_masked = self._position_bias(), None
-
-    def train(self, mode: bool = True) -> WindowAttentionV2:
-        self._folded_bias = self._folded_masked = None
-        return super().train(mode)
+        bias = self._position_bias()
+        return bias + shift_mask(layout).to(bias).unsqueeze(1) if any(layout.shifts) else bias
 
 
 class SwinBlockV2(nn.Module):
@@ -139,7 +132,7 @@ class SwinBlockV2(nn.Module):
         super().__init__()
         hidden = int(dim * mlp_ratio)
         self.norm1 = nn.LayerNorm(dim, eps=1e-5)
-        self.attn = WindowAttentionV2(dim, heads, window, shift)
+        self.attn: WindowAttentionV2 | FrozenWindowAttention = WindowAttentionV2(dim, heads, window, shift)
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(dim, eps=1e-5)
         # Identities hold the places of the checkpoints' dropouts: their linears are called mlp.0 and mlp.3.
@@ -151,6 +144,11 @@ class SwinBlockV2(nn.Module):
             x = x + self.local(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = x + self.drop_path(self.norm1(self.attn(x)))
         return x + self.drop_path(self.norm2(self.mlp(x)))
+
+    def deploy(self) -> None:
+        """Freeze the attention for inference."""
+        if isinstance(self.attn, WindowAttentionV2):
+            self.attn = self.attn.frozen()
 
 
 class PatchMergingV2(nn.Module):
@@ -169,10 +167,6 @@ class PatchMergingV2(nn.Module):
         return self.norm(self.reduction(torch.cat(phases, dim=-1)))
 
 
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
-
-
 class _Permute(torch.autograd.Function):
     """Reorder the rows (dim 1) of a tensor; the backward pass is a plain gather too, not a slow scatter."""
 
@@ -184,49 +178,3 @@ class _Permute(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return grad.index_select(1, *ctx.saved_tensors), None, None
-
-
-def _partition(x: Tensor, window: int) -> Tensor:
-    """(H, W) -> (windows, N)."""
-    height, width = x.shape
-    x = x.view(height // window, window, width // window, window)
-    return x.transpose(1, 2).reshape(-1, window * window)
-
-
-@lru_cache(maxsize=64)
-def _window_order(size: tuple[int, ...], shifts: tuple[int, ...], window: int) -> tuple[Tensor, Tensor]:
-    """Raster index of each token in window order after the cyclic shift, and the inverse permutation."""
-    with torch.inference_mode(False):
-        raster = torch.arange(size[0] * size[1]).view(size[0], size[1])
-        shifted = torch.roll(raster, (-shifts[0], -shifts[1]), dims=(0, 1))
-        order = _partition(shifted, window).flatten()
-        return order, torch.argsort(order)
-
-
-def _relative_coords_table(window: int) -> Tensor:
-    """(1, 2w-1, 2w-1, 2) offsets (dy, dx): 8 d / (w - 1), log-spaced, over log2(8)."""
-    offsets = torch.arange(-(window - 1), window, dtype=torch.float32) * 8.0 / (window - 1)
-    spaced = torch.sign(offsets) * torch.log2(offsets.abs() + 1.0) / 3.0
-    return torch.stack(torch.meshgrid(spaced, spaced, indexing="ij"), dim=-1).unsqueeze(0)
-
-
-def _relative_position_index(window: int) -> Tensor:
-    """(N * N,) row of the coordinate table for each pair of tokens of a window."""
-    axis = torch.arange(window)
-    y, x = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="ij"))
-    dy, dx = y[:, None] - y[None, :] + window - 1, x[:, None] - x[None, :] + window - 1
-    return (dy * (2 * window - 1) + dx).flatten()
-
-
-@lru_cache(maxsize=64)
-def _shift_mask(size: tuple[int, ...], shifts: tuple[int, ...], window: int) -> Tensor:
-    """(windows, N, N): 0 inside a region of the unshifted map, MASKED across a border."""
-    with torch.inference_mode(False):
-        rows, columns = torch.zeros(size[0]), torch.zeros(size[1])
-        for region, extent, shift in zip((rows, columns), size, shifts, strict=True):
-            if shift:
-                region[extent - window : extent - shift] = 1
-                region[extent - shift :] = 2
-        windows = _partition(3 * rows[:, None] + columns[None, :], window)
-        different = windows[:, :, None] != windows[:, None, :]
-        return torch.zeros(different.shape).masked_fill_(different, MASKED)

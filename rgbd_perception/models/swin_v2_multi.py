@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rgbd_perception.models.geometry import GEOMETRY_CHANNELS, geometry_features
 from rgbd_perception.models.swin_v2 import PatchMergingV2, SwinBlockV2
+from rgbd_perception.models.swin_v2_frozen import FrozenWindowAttention
 
 PATCH = 4
 MIN_STEM_WIDTH = 16
@@ -86,6 +87,16 @@ class SwinMulti(nn.Module):
         second = self.layer_2(first)
         third = self.layer_3(second)
         return first, second, third, self.layer_4(third)
+
+    def prepare(self, height: int, width: int) -> None:
+        """Work out the constants of frozen attentions for inputs of this size."""
+        rows, columns = height // PATCH, width // PATCH
+        for stage in (self.layer_1, self.layer_2, self.layer_3, self.layer_4):
+            if stage is not self.layer_1:  # merging pads odd sizes
+                rows, columns = -(-rows // 2), -(-columns // 2)
+            for module in stage.modules():
+                if isinstance(module, FrozenWindowAttention):
+                    module.prepare(rows, columns)
 
 
 class _ToChannelsLast(nn.Module):

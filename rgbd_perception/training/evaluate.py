@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rgbd_perception.inference.embedding_classes import class_logits
 from rgbd_perception.models.network import Network
-from rgbd_perception.training.losses import cosine_logits
 from rgbd_perception.training.metrics import Confusion
-from rgbd_perception.training.probe import fit_probe, probe_logits
+from rgbd_perception.training.probe import fit_probe
 from rgbd_perception.training.shards import Shard, View
 from rgbd_perception.training.view_outputs import (
     ALL_MODALITIES,
@@ -47,9 +47,9 @@ def evaluate_model(
             truth, shape = label_image(shard, view), (view.depth.shape[0], view.depth.shape[1])
             embedding = embed_view(model, view, modalities)
             stride = model.config.stride
-            by_text.add(truth, full_size_labels(cosine_logits(embedding, classes), shape, stride))
+            by_text.add(truth, full_size_labels(class_logits(embedding, classes), shape, stride))
             if probe is not None and modalities == BOTH:
-                by_probe.add(truth, full_size_labels(probe_logits(embedding, probe), shape, stride))
+                by_probe.add(truth, full_size_labels(class_logits(embedding, probe), shape, stride))
         result["by_text"][modalities.name] = by_text.scores(names).as_json()
         if probe is not None and modalities == BOTH:
             result["by_linear_probe"] = by_probe.scores(names).as_json()

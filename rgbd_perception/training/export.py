@@ -27,8 +27,7 @@ def load_averaged_model(config: TrainConfig, run: Path) -> tuple[Network, dict[s
     model = create_model(config.model)
     model.load_state_dict(checkpoint.average)
     notes = {"steps": checkpoint.step, "minutes": round(checkpoint.elapsed_s / 60.0, 1), "seed": config.seed}
-    model.fold_constants()
-    return model, notes
+    return model.eval(), notes
 
 
 def export_run(

@@ -80,14 +80,5 @@ def class_contrast_loss(
     return losses / class_weights[labels[labels >= 0]].sum().clamp_min(1e-6)
 
 
-def cosine_logits(pred: Tensor, class_embeddings: Tensor) -> Tensor:
-    """Cosines (B, C, h, w) between embeddings (B, D, h, w) and unit rows (C, D).
-
-    The product comes before the division by the length: that passes over the wide map once less.
-    """
-    products = F.conv2d(pred, class_embeddings.to(pred)[:, :, None, None])
-    return products / pred.norm(dim=1, keepdim=True).clamp_min(1e-6)
-
-
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)

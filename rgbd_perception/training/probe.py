@@ -41,11 +41,6 @@ def fit_probe(model: Network, shards: Sequence[Shard], classes: int, views: int,
     return weights.detach()
 
 
-def probe_logits(embedding: Tensor, weights: Tensor) -> Tensor:
-    """Class logits (B, C, h, w) of embeddings (B, D, h, w)."""
-    return F.conv2d(F.normalize(embedding, dim=1), weights[:, :, None, None])
-
-
 def _collect(model: Network, shards: Sequence[Shard], views: int) -> tuple[Tensor, Tensor]:
     """Unit embeddings (N, D) and class ids (N,) of random cells, at most so many of a class in each view."""
     rng = np.random.default_rng(0)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from rgbd_perception.inference.embedding_classes import class_logits
 from rgbd_perception.inference.preprocess import normalize, pad_to_multiple
 from rgbd_perception.models.network import Network
-from rgbd_perception.training.losses import cosine_logits
 from rgbd_perception.training.shards import Shard, View
 
 
@@ -49,7 +49,7 @@ def embed_view(model: Network, view: View, modalities: Modalities) -> Tensor:
 @torch.inference_mode()
 def class_cosines(model: Network, view: View, classes: Tensor, modalities: Modalities) -> Tensor:
     """Cosines (1, C, h, w) to the unit rows ``classes`` (C, D)."""
-    return cosine_logits(embed_view(model, view, modalities), classes)
+    return class_logits(embed_view(model, view, modalities), classes)
 
 
 def label_image(shard: Shard, view: View) -> NDArray[np.int64]:

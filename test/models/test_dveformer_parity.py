@@ -57,12 +57,11 @@ def test_stages(reduced: Network, expected: dict[str, NDArray[np.float32]]) -> N
         np.testing.assert_allclose(features[0, :, :, ::4].numpy(), wanted, atol=TOLERANCE, err_msg=name)
 
 
-@pytest.mark.parametrize("folded", [False, True])
-def test_output(reduced: Network, expected: dict[str, NDArray[np.float32]], folded: bool) -> None:
-    if folded:
-        reduced.fold_constants()
+@pytest.mark.parametrize("fused", [False, True])
+def test_output(reduced: Network, expected: dict[str, NDArray[np.float32]], fused: bool) -> None:
+    model = reduced.fused() if fused else reduced
     with torch.no_grad():
-        output = reduced(
+        output = model(
             torch.from_numpy(expected["small.rgb"])[None], torch.from_numpy(expected["small.depth"])[None]
         ).embedding[0]
     assert tuple(output.shape) == tuple(expected["small.output.shape"])

@@ -22,22 +22,31 @@ def test_training_and_inference_agree(size: tuple[int, int], shift: int) -> None
     with torch.no_grad():
         trained = attention.train()(x)
         plain = attention.eval()(x)
-        attention.fold()
-        folded = attention(x), attention(x)
-    for other in (plain, *folded):
+        frozen = attention.frozen()
+        twice = frozen(x), frozen(x)
+    for other in (plain, *twice):
         torch.testing.assert_close(other, trained, atol=1e-5, rtol=1e-5)
 
 
-def test_training_forgets_what_was_folded() -> None:
+def test_frozen_attention_follows_the_size_of_the_map() -> None:
     torch.manual_seed(2)
     attention = WindowAttentionV2(16, heads=2, window=8, shift=4).eval()
-    x = torch.randn(1, 16, 16, 16)
+    frozen = attention.frozen()
     with torch.no_grad():
-        attention.fold()
-        before = attention(x)
-        attention.train()
-        attention.cpb_mlp[2].weight.mul_(5)
-        assert not torch.allclose(attention.eval()(x), before)
+        for size in (*SIZES, SIZES[0]):
+            x = torch.randn(2, *size, 16)
+            torch.testing.assert_close(frozen(x), attention(x), atol=1e-5, rtol=1e-5)
+
+
+def test_padded_tokens_survive_half_precision() -> None:
+    """Their keys are zero: over a length that underflows they would be NaN."""
+    torch.manual_seed(8)
+    attention = WindowAttentionV2(16, heads=2, window=8, shift=4).eval()
+    x = torch.randn(1, 5, 20, 16)
+    with torch.no_grad():
+        wanted = attention(x)
+        for form in (attention.frozen(), attention):
+            torch.testing.assert_close(form.half()(x.half()).float(), wanted, atol=5e-3, rtol=5e-3)
 
 
 def test_a_batch_is_its_samples() -> None:

@@ -1,4 +1,4 @@
-"""Confusion, calibration, class weights and the schedule, by hand-made cases and properties."""
+"""Calibration, class weights and the schedule, by hand-made cases and properties."""
 
 from __future__ import annotations
 
@@ -10,23 +10,7 @@ from hypothesis import strategies as st
 from rgbd_perception.training.calibration import fit_temperature, negative_log_likelihood
 from rgbd_perception.training.class_targets import class_weights
 from rgbd_perception.training.config import TrainConfig
-from rgbd_perception.training.metrics import Confusion
 from rgbd_perception.training.schedule import RateConfig, learning_rate, phase_at
-
-
-def test_iou_of_a_case_done_by_hand() -> None:
-    confusion = Confusion(3)
-    confusion.add(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 2, 0]))
-    scores = confusion.scores(["a", "b", "c"])
-    assert scores.iou == {"a": pytest.approx(2 / 3), "b": pytest.approx(1 / 3)}
-    assert scores.mean_iou == pytest.approx(0.5)  # c does not occur in the truth
-    assert scores.accuracy == pytest.approx(3 / 5)
-    assert scores.mistakes[0] == ("b", "c", 0.5)
-
-
-def test_without_any_pixel_the_scores_are_zero() -> None:
-    scores = Confusion(2).scores(["a", "b"])
-    assert (scores.mean_iou, scores.accuracy, scores.iou, scores.mistakes) == (0.0, 0.0, {}, ())
 
 
 @given(true_temperature=st.floats(0.02, 0.2), seed=st.integers(0, 100))
