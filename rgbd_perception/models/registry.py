@@ -1,21 +1,61 @@
-"""Networks by name."""
+"""Networks by name. Their modules are imported when one of them is made."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rgbd_perception.errors import UserError
 
 if TYPE_CHECKING:
     from rgbd_perception.models.network import Network
 
-_DVEFORMER_NAMES = ("rgbd_mini", "dveformer_reducedres", "dveformer_fullres")
+_MITS = tuple(f"mit_b{size}" for size in range(6))
+
+
+class _Family(NamedTuple):
+    """Networks that differ in numbers only: a class, and its configurations by name in the same module."""
+
+    module: str
+    network: str
+    configs: str
+    names: tuple[str, ...]
+
+
+_FAMILIES = (
+    _Family(
+        "dveformer",
+        "DVEFormer",
+        "DVEFORMER_CONFIGS",
+        ("rgbd_mini", "dveformer_reducedres", "dveformer_fullres"),
+    ),
+    _Family(
+        "geminifusion",
+        "GeminiFusionNetwork",
+        "GEMINIFUSION_CONFIGS",
+        tuple(
+            f"geminifusion_{backbone}"
+            for backbone in (*_MITS, "swin_tiny", "swin_small", "swin_large_w7", "swin_large_w12")
+        ),
+    ),
+    _Family(
+        "diffpixelformer",
+        "DiffPixelFormer",
+        "DIFFPIXELFORMER_CONFIGS",
+        tuple(
+            f"diffpixelformer_{backbone}"
+            for backbone in (*_MITS, "swin_tiny", "swin_large_w7", "swin_large_w12")
+        ),
+    ),
+)
+
+_FAMILY_OF = {name: family for family in _FAMILIES for name in family.names}
 
 
 def list_models() -> list[str]:
     """Names that ``create_model`` accepts."""
-    return list(_DVEFORMER_NAMES)
+    return list(_FAMILY_OF)
 
 
 def create_model(name: str, **overrides: Any) -> Network:
@@ -24,14 +64,14 @@ def create_model(name: str, **overrides: Any) -> Network:
     ``overrides`` replace fields of the network's configuration, for instance ``embedding_dim=512``.
     Raises UserError for an unknown name or field.
     """
-    if name not in _DVEFORMER_NAMES:
+    if name not in _FAMILY_OF:
         raise UserError(f"expected one of the models {', '.join(list_models())}, got {name!r}")
-    from rgbd_perception.models.dveformer import DVEFORMER_CONFIGS, DVEFormer
-
-    config = DVEFORMER_CONFIGS[name]
+    family = _FAMILY_OF[name]
+    module = importlib.import_module(f"rgbd_perception.models.{family.module}")
+    config = getattr(module, family.configs)[name]
     known = {field.name for field in dataclasses.fields(config)}
     if unknown := sorted(set(overrides) - known):
         raise UserError(
             f"{name} has no setting {', '.join(unknown)}: expected some of {', '.join(sorted(known))}"
         )
-    return DVEFormer(dataclasses.replace(config, **overrides))
+    return getattr(module, family.network)(dataclasses.replace(config, **overrides))

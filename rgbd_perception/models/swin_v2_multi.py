@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rgbd_perception.models.drop_path import drop_path_rates
 from rgbd_perception.models.geometry import GEOMETRY_CHANNELS, geometry_features
 from rgbd_perception.models.swin_v2 import PatchMergingV2, SwinBlockV2
 
@@ -114,18 +115,15 @@ def _named(modules: dict[str, nn.Module]) -> nn.Sequential:
 
 
 def _stages(config: SwinMultiConfig) -> list[nn.Sequential]:
-    total = sum(config.depths)
+    rates = iter(drop_path_rates(config.drop_path, sum(config.depths)))
     stages: list[nn.Sequential] = []
-    index = 0
     for depth, heads, width in zip(config.depths, config.heads, config.widths, strict=True):
         blocks = []
         for position in range(depth):
             shift = config.window // 2 if position % 2 else 0
-            drop_path = config.drop_path * index / max(total - 1, 1)
             block = SwinBlockV2(
-                width, heads, config.window, shift, config.mlp_ratio, drop_path, config.convolutions
+                width, heads, config.window, shift, config.mlp_ratio, next(rates), config.convolutions
             )
             blocks.append(block)
-            index += 1
         stages.append(nn.Sequential(*blocks))
     return stages
