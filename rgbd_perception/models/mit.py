@@ -169,19 +169,13 @@ class Mit(nn.Module):
             kernel = 7 if stage == 0 else 3
             embedding = PatchEmbedding(channels[stage], dim, kernel, PATCH_STRIDES[stage], embedded_streams)
             blocks = [
-                self.make_block(dim, config.heads[stage], config.reductions[stage], next(rates), fusion)
+                MitBlock(dim, config.heads[stage], config.reductions[stage], next(rates), fusion)
                 for _ in range(config.depths[stage])
             ]
             self.add_module(f"patch_embed{stage + 1}", embedding)
             self.add_module(f"block{stage + 1}", nn.ModuleList(blocks))
             self.add_module(f"norm{stage + 1}", ParallelNorm(dim))
         self.apply(initialise)
-
-    def make_block(
-        self, dim: int, heads: int, reduction: int, drop_path: float, fusion: Fusion | None
-    ) -> MitBlock:
-        """A block of the network; for subclasses with blocks of their own."""
-        return MitBlock(dim, heads, reduction, drop_path, fusion)
 
     def stages(self) -> Iterator[tuple[Any, Any, Any]]:
         """Patch embedding, blocks and norm of each stage."""

@@ -40,6 +40,12 @@ _FAMILIES = (
         ),
     ),
     _Family(
+        "geminifusion_deliver",
+        "GeminiFusionDeliver",
+        "GEMINIFUSION_DELIVER_CONFIGS",
+        tuple(f"geminifusion_deliver_{backbone}" for backbone in _MITS),
+    ),
+    _Family(
         "diffpixelformer",
         "DiffPixelFormer",
         "DIFFPIXELFORMER_CONFIGS",
@@ -47,6 +53,12 @@ _FAMILIES = (
             f"diffpixelformer_{backbone}"
             for backbone in (*_MITS, "swin_tiny", "swin_large_w7", "swin_large_w12")
         ),
+    ),
+    _Family(
+        "tokenfusion",
+        "TokenFusion",
+        "TOKENFUSION_CONFIGS",
+        ("tokenfusion_mit_b2", "tokenfusion_mit_b3", "tokenfusion_mit_b5"),
     ),
 )
 

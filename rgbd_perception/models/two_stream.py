@@ -39,9 +39,7 @@ class TwoStreamNetwork(Network):
 
         Any size of at least ``min_size``; the scores are rounded up to ceil(H/4) x ceil(W/4).
         """
-        rgb_logits, depth_logits = self.decoder(self.features(rgb, depth)).chunk(STREAMS)
-        logits = ensemble((rgb_logits, depth_logits), self.alpha)
-        return ModelOutput(logits=logits, rgb_logits=rgb_logits, depth_logits=depth_logits)
+        return with_ensemble(self.decoder(self.features(rgb, depth)), self.alpha)
 
     def features(self, rgb: Tensor, depth: Tensor) -> Sequence[Tensor]:
         """What the decoder gets: (2B, C, h, w) at strides 4, 8, 16, 32, color first."""
@@ -55,7 +53,13 @@ class TwoStreamNetwork(Network):
                 module.fold()
 
 
-def ensemble(logits: Sequence[Tensor], alpha: Tensor) -> Tensor:
-    """Mean of (B, K, h, w) with weights softmax(``alpha``), without a gradient to what it is the mean of."""
+def with_ensemble(logits: Tensor, alpha: Tensor) -> ModelOutput:
+    """Class scores (2B, K, h, w), color first -> those of the streams and their mean."""
+    first, second = logits.chunk(STREAMS)
+    return ModelOutput(logits=ensemble(first, second, alpha), rgb_logits=first, depth_logits=second)
+
+
+def ensemble(first: Tensor, second: Tensor, alpha: Tensor) -> Tensor:
+    """Mean with weights softmax(``alpha``), without a gradient to what it is the mean of."""
     weights = alpha.softmax(dim=0)
-    return weights[0] * logits[0].detach() + weights[1] * logits[1].detach()
+    return weights[0] * first.detach() + weights[1] * second.detach()

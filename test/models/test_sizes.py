@@ -20,6 +20,7 @@ PARAMETERS = {
     "geminifusion_mit_b4": 102.243,
     "geminifusion_mit_b5": 137.204,
     "geminifusion_swin_small": 92.792,
+    "geminifusion_swin_large_w12": 369.211,
     "diffpixelformer_mit_b0": 6.633,
     "diffpixelformer_mit_b1": 25.284,
     "diffpixelformer_mit_b2": 47.008,
@@ -34,18 +35,13 @@ PARAMETERS = {
 
 MACS = [
     ("geminifusion_mit_b1", {}, (480, 640), 49.73),
-    ("geminifusion_mit_b3", {}, (480, 640), 154.33),
     ("geminifusion_mit_b3", {}, (530, 730), 205.16),
-    ("geminifusion_mit_b5", {}, (480, 640), 283.88),
-    ("diffpixelformer_mit_b1", {}, (480, 640), 49.71),
     ("diffpixelformer_mit_b3", {}, (480, 640), 154.28),
-    ("diffpixelformer_mit_b3", {"mode": "stacked"}, (480, 640), 178.37),
     ("diffpixelformer_mit_b3", {"mode": "stacked"}, (530, 730), 236.37),
-    ("diffpixelformer_mit_b5", {}, (480, 640), 283.79),
     ("diffpixelformer_swin_tiny", {}, (480, 640), 109.23),
     ("diffpixelformer_swin_tiny", {}, (530, 730), 139.63),
-    ("diffpixelformer_swin_large_w7", {}, (480, 640), 772.96),
     ("diffpixelformer_swin_large_w12", {}, (480, 640), 814.19),
+    ("tokenfusion_mit_b2", {}, (480, 640), 65.63),
 ]
 """Billions of multiply-accumulates of matrix products and convolutions, one pair of images, 20 classes."""
 
