@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.models.folded_fusion import FoldedDsim
 from rgbd_perception.models.fusion import DIRECTIONS, TwoLayerMlp
 from rgbd_perception.models.gemini_fusion import GeminiFusion, equip_pixel_attention
 
@@ -33,6 +34,12 @@ class Dsim(GeminiFusion):
     def __post_init__(self) -> None:
         if self.mode not in get_args(DsimMode):
             raise UserError(f"expected mode {', '.join(get_args(DsimMode))}, got {self.mode!r}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ``equip`` adds to a host."""
+        own = (f"{part}_{direction}" for part in ("diff", "scale_factor") for direction in DIRECTIONS)
+        return (*super().names, *own)
 
     def equip(self, host: nn.Module, dim: int) -> None:
         """Register the parameters for streams of width ``dim`` in ``host``."""
@@ -53,3 +60,9 @@ class Dsim(GeminiFusion):
         if self.mode == "released":
             return (key + difference + similarity).unsqueeze(0), (value + other).unsqueeze(0)
         return torch.stack((key, difference, similarity)), torch.stack((value, own - other, other))
+
+    def folded(self, host: Any) -> nn.Module | None:
+        """What is left of the released form: a linear layer. The other forms have nothing to fold."""
+        if self.mode != "released":
+            return None
+        return FoldedDsim((host.cross_attn_0_to_1, host.cross_attn_1_to_0), host.v_noise.weight)

@@ -19,11 +19,18 @@ class Fusion(Protocol):
     the block in Swin). So a fusion is no module: it gives its host the tensors and computes with them.
     """
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ``equip`` adds to a host."""
+
     def equip(self, host: nn.Module, dim: int) -> None:
         """Register the parameters for streams of width ``dim`` in ``host``."""
 
     def fuse(self, host: Any, x: Tensor) -> Tensor:
         """(2B, ..., C), stream 0 first -> the same shape."""
+
+    def folded(self, host: Any) -> nn.Module | None:
+        """A module whose ``fuse`` is the same function with less arithmetic; None where there is none."""
 
 
 class PixelAttention(nn.Module):

@@ -12,7 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rgbd_perception.models.folded_fusion import FoldedGemini
 from rgbd_perception.models.fusion import DIRECTIONS, PixelAttention, TwoLayerMlp
+
+NOISES = ("k_noise", "v_noise")
+"""Learned vectors, one per direction, constant over the pixels: nothing is random."""
 
 
 def equip_pixel_attention(host: nn.Module, dim: int, heads: int, score: nn.Module) -> None:
@@ -20,7 +24,7 @@ def equip_pixel_attention(host: nn.Module, dim: int, heads: int, score: nn.Modul
     for direction in DIRECTIONS:
         host.add_module(f"cross_attn_{direction}", PixelAttention(dim, heads))
     host.add_module("relation_judger", nn.Sequential(TwoLayerMlp(2 * dim, dim), score))
-    for noise in ("k_noise", "v_noise"):
+    for noise in NOISES:
         host.add_module(noise, nn.Embedding(len(DIRECTIONS), dim))
 
 
@@ -29,6 +33,11 @@ class GeminiFusion:
     """The module of the paper, as released."""
 
     heads: int = 8
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ``equip`` adds to a host."""
+        return (*(f"cross_attn_{direction}" for direction in DIRECTIONS), "relation_judger", *NOISES)
 
     def equip(self, host: nn.Module, dim: int) -> None:
         """Register the parameters for streams of width ``dim`` in ``host``."""
@@ -45,6 +54,11 @@ class GeminiFusion:
         keys = torch.stack((own + host.k_noise.weight[direction], own * score))
         values = torch.stack((own + host.v_noise.weight[direction], other))
         return keys, values
+
+    def folded(self, host: Any) -> nn.Module | None:
+        """The closed form of the attention over two keys."""
+        attentions = (host.cross_attn_0_to_1, host.cross_attn_1_to_0)
+        return FoldedGemini(attentions, host.relation_judger[0], host.k_noise.weight, host.v_noise.weight)
 
     def _update(self, host: Any, direction: int, own: Tensor, other: Tensor) -> Tensor:
         attention = getattr(host, f"cross_attn_{DIRECTIONS[direction]}")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.models.folding import fused
 from rgbd_perception.models.gemini_fusion import GeminiFusion
 from rgbd_perception.models.mit import MIT_CONFIGS, Mit, MitConfig
 from rgbd_perception.models.network import Network
@@ -142,6 +143,10 @@ class GeminiFusionDeliver(Network):
     def features(self, images: Sequence[Tensor]) -> Sequence[Tensor]:
         """What the decoder gets: (2B, C, h, w) at strides 4, 8, 16, 32, color first."""
         return self.backbone(stack_streams(images, self.config.backbone.min_size))
+
+    def fused(self) -> Network:
+        """A copy for inference with the same outputs and less arithmetic, see ``folding``."""
+        return fused(self)
 
     def fold_constants(self) -> None:
         """Nothing here depends on weights alone: only ``eval()``."""

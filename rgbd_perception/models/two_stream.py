@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbd_perception.models.backbones import BackboneConfig
+from rgbd_perception.models.folding import fused
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.output import ModelOutput
 from rgbd_perception.models.parallel import STREAMS, stack_streams
@@ -44,6 +45,10 @@ class TwoStreamNetwork(Network):
     def features(self, rgb: Tensor, depth: Tensor) -> Sequence[Tensor]:
         """What the decoder gets: (2B, C, h, w) at strides 4, 8, 16, 32, color first."""
         return self.encoder(stack_streams((rgb, depth), self.min_size))
+
+    def fused(self) -> Network:
+        """A copy for inference with the same outputs and less arithmetic, see ``folding``."""
+        return fused(self)
 
     def fold_constants(self) -> None:
         """Precompute the position biases for inference; after loading weights. ``train()`` undoes it."""

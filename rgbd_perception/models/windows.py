@@ -49,12 +49,12 @@ class WindowAttention(nn.Module):
         shifts = self.shifts(padded)
         order, inverse = (index.to(x.device) for index in _window_order(padded, shifts, self.window))
         bias = self._bias(padded, shifts)
-        if bias.shape[0] > 1 and batch > 1:  # one mask per window of an image
+        if bias.shape[0] > 1 and batch != 1:  # one mask per window of an image
             bias = bias.repeat(batch, 1, 1, 1)
-        windows = _Permute.apply(x.reshape(batch, -1, dim), order, inverse).view(-1, self.window**2, dim)
-        windows = self.attend(windows, bias)
-        x = _Permute.apply(windows.view(batch, -1, dim), inverse, order).view(batch, *padded, dim)
-        return x[:, :height, :width]
+        windows = _Permute.apply(x.flatten(1, 2), order, inverse).unflatten(1, (-1, self.window**2))
+        windows = self.attend(windows.flatten(0, 1), bias)
+        tokens = windows.view(batch, padded[0] * padded[1], dim)
+        return _Permute.apply(tokens, inverse, order).view(batch, *padded, dim)[:, :height, :width]
 
     def _bias(self, size: tuple[int, ...], shifts: tuple[int, ...]) -> Tensor:
         """Position bias plus shift mask: (1 or windows of an image, heads, N, N)."""
