@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 RENAMED = {"_orig_mod.": "", "fused_encoders.": "encoder."}
 """Traces of torch.compile and of old releases in the names of published checkpoints."""
 
+PARALLEL = "module."
+"""What data-parallel training puts before every name."""
 
-WRAPPERS = ("state_dict", "model", "linear_probing_head_state_dict")
-"""Keys under which published files hold their tensors."""
+CONTAINERS = ("state_dict", "model", "segmenter", "model_state_dict", "linear_probing_head_state_dict")
+"""Keys under which published files hold their tensors, if not at the top."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def load_checkpoint(model: nn.Module, source: str | Path | Mapping[str, Tensor])
     import torch
 
     entries = read_entries(Path(source)) if isinstance(source, str | Path) else source
-    given = {_rename(name): tensor for name, tensor in entries.items()}
+    given = {_rename(name): tensor for name, tensor in _without_wrapper(entries).items()}
     own = model.state_dict()
     reshaped = [
         name
@@ -74,6 +76,13 @@ def load_checkpoint(model: nn.Module, source: str | Path | Mapping[str, Tensor])
         reshaped=tuple(reshaped),
         mismatched=tuple(mismatched),
     )
+
+
+def _without_wrapper(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Without the prefix of parallel training, once: further ones belong to the names."""
+    if not all(name.startswith(PARALLEL) for name in entries):
+        return entries
+    return {name.removeprefix(PARALLEL): tensor for name, tensor in entries.items()}
 
 
 def _rename(name: str) -> str:
@@ -98,11 +107,12 @@ def read_entries(path: Path) -> dict[str, Tensor]:
         raise UserError(f"expected a checkpoint, got {path}, which does not exist") from error
     except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error
-    for key in WRAPPERS:
+    for key in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(
         isinstance(value, torch.Tensor) for value in content.values()
     ):
-        raise UserError(f"expected a dictionary of tensors in {path}, maybe under 'state_dict'")
+        places = ", ".join(CONTAINERS)
+        raise UserError(f"expected a dictionary of tensors in {path}, maybe under one of {places}")
     return content

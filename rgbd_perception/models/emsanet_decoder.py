@@ -39,10 +39,11 @@ class NonBottleneck1D(nn.Module):
         y = self.dropout(self.norm2(self.conv2_2(y)))
         return self.act(x + y)
 
-    def deploy(self) -> None:
-        """Fold the norms into the convolutions before them."""
+    def deployed(self) -> NonBottleneck1D:
+        """With the norms folded into the convolutions before them."""
         fold_batch_norm(self, "conv1_2", "norm1")
         fold_batch_norm(self, "conv2_2", "norm2")
+        return self
 
 
 class DecoderModule(nn.Module):
@@ -97,6 +98,7 @@ class EmsanetDecoder(nn.Module):
             x = module.upsample(x) + fusion(skip).permute(0, 3, 1, 2)
         return [*features, x]
 
-    def deploy(self) -> None:
-        """Leave out the side heads: they are for training."""
+    def deployed(self) -> EmsanetDecoder:
+        """Without the side heads: they are for training."""
         self._side_output_heads = nn.ModuleList()
+        return self

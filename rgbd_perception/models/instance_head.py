@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbd_perception.models.layers import ConvNormRelu, LearnedUpsampling
+from rgbd_perception.models.numerics import unit_vectors
 
 TASK_CHANNELS = 32
 OUTPUTS = (1, 2, 2)
@@ -46,10 +47,6 @@ class InstanceMaps(NamedTuple):
 def activate(raw: Tensor) -> InstanceMaps:
     """Raw maps of an InstanceHead -> centre in 0..1, offset in -1..1, orientation of unit length."""
     center, offset = raw[:, :1].sigmoid(), raw[:, 1:3].tanh()
-    return InstanceMaps(center, offset, _unit(raw[:, 3:]) if raw.shape[1] > 3 else None)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Over their length along the channels, computed in float32 at least: squares underflow in float16."""
-    wide = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
-    return (wide / wide.norm(dim=1, keepdim=True).clamp_min(EPSILON)).to(vectors.dtype)
+    vectors = raw[:, 3:]
+    orientation = unit_vectors(vectors, dim=1, epsilon=EPSILON) if vectors.shape[1] else None
+    return InstanceMaps(center, offset, orientation)

@@ -23,9 +23,10 @@ class ConvNormRelu(nn.Sequential):
             )
         )
 
-    def deploy(self) -> None:
-        """Fold the norm into the convolution."""
+    def deployed(self) -> ConvNormRelu:
+        """With the norm folded into the convolution."""
         fold_batch_norm(self, "conv", "norm")
+        return self
 
 
 class LearnedUpsampling(nn.Module):

@@ -51,4 +51,4 @@ class Network(nn.Module):
         Batch norms are folded into convolutions, what does not depend on the input is a constant, for inputs
         of ``config.input_size`` also what depends on their size: such a network can be exported for it.
         """
-        return fused_copy(self)
+        return fused_copy(self, self.config.input_size)

@@ -14,8 +14,8 @@ class ModelOutput:
     """Raw outputs of a network; None where it has no such head. B batch, h x w the output grid.
 
     logits         (B, C, h, w) class scores
-    rgb_logits     (B, C, h, w) class scores from color alone (networks with one head per modality)
-    depth_logits   (B, C, h, w) class scores from depth alone
+    rgb_logits     (B, C, h, w) class scores of the color stream (networks that keep two streams)
+    depth_logits   (B, C, h, w) class scores of the other stream: depth, or all other modalities in one
     embedding      (B, D, h, w) text-aligned embeddings, not normalised
     center         (B, 1, h, w) instance centre heat map, 0..1
     offset         (B, 2, h, w) offsets (y, x) to the instance centre, relative to the image size

@@ -1,24 +1,21 @@
-"""Networks by name."""
+"""Networks by name. Their modules are imported when one of them is made."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rgbd_perception.errors import UserError
 
 if TYPE_CHECKING:
     from rgbd_perception.models.network import Network
 
+_MITS = tuple(f"mit_b{size}" for size in range(6))
 
-@dataclass(frozen=True)
-class _Family:
-    """Where to find the networks ``names``; their module is imported when one of them is made.
 
-    In ``module``, ``network`` is the name of their class and ``configs`` that of their configurations.
-    """
+class _Family(NamedTuple):
+    """Networks that differ in numbers only: a class, and its configurations by name in the same module."""
 
     module: str
     network: str
@@ -44,12 +41,44 @@ _FAMILIES = (
             "emsaformer_multitask_emsanet",
         ),
     ),
+    _Family(
+        "geminifusion",
+        "GeminiFusionNetwork",
+        "GEMINIFUSION_CONFIGS",
+        tuple(
+            f"geminifusion_{backbone}"
+            for backbone in (*_MITS, "swin_tiny", "swin_small", "swin_large_w7", "swin_large_w12")
+        ),
+    ),
+    _Family(
+        "geminifusion_deliver",
+        "GeminiFusionDeliver",
+        "GEMINIFUSION_DELIVER_CONFIGS",
+        tuple(f"geminifusion_deliver_{backbone}" for backbone in _MITS),
+    ),
+    _Family(
+        "diffpixelformer",
+        "DiffPixelFormer",
+        "DIFFPIXELFORMER_CONFIGS",
+        tuple(
+            f"diffpixelformer_{backbone}"
+            for backbone in (*_MITS, "swin_tiny", "swin_large_w7", "swin_large_w12")
+        ),
+    ),
+    _Family(
+        "tokenfusion",
+        "TokenFusion",
+        "TOKENFUSION_CONFIGS",
+        ("tokenfusion_mit_b2", "tokenfusion_mit_b3", "tokenfusion_mit_b5"),
+    ),
 )
+
+_FAMILY_OF = {name: family for family in _FAMILIES for name in family.names}
 
 
 def list_models() -> list[str]:
     """Names that ``create_model`` accepts."""
-    return [name for family in _FAMILIES for name in family.names]
+    return list(_FAMILY_OF)
 
 
 def create_model(name: str, **overrides: Any) -> Network:
@@ -58,10 +87,10 @@ def create_model(name: str, **overrides: Any) -> Network:
     ``overrides`` replace fields of the network's configuration, for instance ``embedding_dim=512``.
     Raises UserError for an unknown name or field.
     """
-    family = next((family for family in _FAMILIES if name in family.names), None)
-    if family is None:
+    if name not in _FAMILY_OF:
         raise UserError(f"expected one of the models {', '.join(list_models())}, got {name!r}")
-    module = import_module(f"{__package__}.{family.module}")
+    family = _FAMILY_OF[name]
+    module = importlib.import_module(f"rgbd_perception.models.{family.module}")
     config = getattr(module, family.configs)[name]
     known = {field.name for field in dataclasses.fields(config)}
     if unknown := sorted(set(overrides) - known):

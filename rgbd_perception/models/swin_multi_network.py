@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from rgbd_perception.models.context import PyramidPooling
-from rgbd_perception.models.inputs import check_inputs, whole_patches
+from rgbd_perception.models.inputs import check_images, whole_patches
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.swin_v2_multi import PATCH, SwinMulti, SwinMultiConfig
-
-Fused = TypeVar("Fused", bound="SwinMultiNetwork")
 
 
 @dataclass(frozen=True)
@@ -72,18 +70,12 @@ class SwinMultiNetwork(Network):
     def encode(self, rgb: Tensor, depth: Tensor) -> Encoded:
         """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> what the decoders get.
 
-        As in the reference, pixels beyond the last whole patch are ignored. Raises ValueError for a size
-        that is not allowed.
+        As in the reference, pixels beyond the last whole patch are ignored. Raises InputError for
+        images that it cannot take.
         """
-        check_inputs(rgb, depth)
+        check_images({"rgb": rgb, "depth": depth})
         rgb, depth = (whole_patches(x, PATCH, self.config.input_multiple) for x in (rgb, depth))
         *skips, last = self.encoder.backbone(rgb, depth)
         last = last.permute(0, 3, 1, 2)
         pooled = self.context_module.pool(last)
         return Encoded(self.context_module.merge(last, pooled), skips, pooled)
-
-    def fused(self: Fused) -> Fused:
-        """See ``Network.fused``."""
-        fused = super().fused()
-        fused.encoder.backbone.prepare(*self.config.input_size)
-        return fused

@@ -8,108 +8,86 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbd_perception.models.cosine_attention import join_heads, repeat_bias, split_heads
-from rgbd_perception.models.swin_v2_frozen import FrozenWindowAttention
-from rgbd_perception.models.windows import (
-    WindowLayout,
-    pad_to_layout,
-    relative_coords_table,
-    relative_position_index,
-    shift_mask,
-    window_layout,
-    window_order,
+from rgbd_perception.models.drop_path import DropPath
+from rgbd_perception.models.numerics import unit_vectors
+from rgbd_perception.models.window_attention import (
+    FrozenWindowAttention,
+    HeadTokens,
+    WindowAttention,
+    split_heads,
 )
+from rgbd_perception.models.windows import Windows, merge_phases, relative_position_index
 
 MAX_LOGIT_SCALE = math.log(100.0)
 CPB_HIDDEN = 512
 
 
-class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): drops the residual branch of whole samples while training."""
+class WindowAttentionV2(WindowAttention):
+    """Scaled cosine attention with a log-spaced continuous position bias."""
 
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.probability == 0.0:
-            return x
-        keep = 1.0 - self.probability
-        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-        return x * (x.new_empty(shape).bernoulli_(keep) / keep)
-
-
-class WindowAttentionV2(nn.Module):
-    """Scaled cosine attention inside (shifted) square windows with a log-spaced continuous position bias."""
+    relative_coords_table: Tensor
+    relative_position_index: Tensor
 
     def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
-        super().__init__()
-        self.dim, self.heads, self.window, self.shift = dim, heads, window, shift
+        super().__init__(dim, heads, Windows(window, shift, always_shift=False))
         self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), math.log(10.0)))
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
         self.cpb_mlp = nn.Sequential(
             nn.Linear(2, CPB_HIDDEN), nn.ReLU(inplace=True), nn.Linear(CPB_HIDDEN, heads, bias=False)
         )
         self.register_buffer("relative_coords_table", relative_coords_table(window))
         self.register_buffer("relative_position_index", relative_position_index(window))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, H, W, C)."""
-        batch, height, width, dim = x.shape
-        layout = window_layout(height, width, self.window, self.shift)
-        order, inverse = (index.to(x.device) for index in window_order(layout))
-        tokens = pad_to_layout(x, layout).reshape(batch, -1, dim)
-        windows = _Permute.apply(tokens, order, inverse).view(-1, self.window**2, dim)
-        windows = self._attend(windows, repeat_bias(self._bias(layout), batch))
-        x = _Permute.apply(windows.view(batch, -1, dim), inverse, order).view(batch, *layout.size, dim)
-        return x[:, :height, :width]
+    def head_tokens(self, windows: Tensor) -> HeadTokens:
+        """See the base class."""
+        return cosine_tokens(F.linear(windows, self.qkv.weight, self.qkv_bias()), self.scale())
 
-    @torch.no_grad()
-    def frozen(self) -> FrozenWindowAttention:
-        """The same function of the features, for inference."""
-        qkv = copy.deepcopy(self.qkv)
-        qkv.bias.copy_(self._qkv_bias())
-        return FrozenWindowAttention(
-            qkv, self.proj, self._scale(), self._position_bias(), self.window, self.shift
-        )
-
-    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
-        """(B * windows, N, C) -> the same shape."""
-        q, k, v = split_heads(F.linear(x, self.qkv.weight, self._qkv_bias()), self.heads)
-        q, bias = q * self._scale(), bias.to(q.dtype)
-        if self.training:  # faster than the fused kernel where the bias needs a gradient
-            out = torch.softmax(q @ k.transpose(-1, -2) + bias, dim=-1) @ v
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
-        return self.proj(join_heads(out))
-
-    def _qkv_bias(self) -> Tensor:
-        """The key bias counts as zero whatever value is stored (a quirk of the reference)."""
-        bias = self.qkv.bias
-        return torch.cat((bias[: self.dim], torch.zeros_like(bias[: self.dim]), bias[2 * self.dim :]))
-
-    def _scale(self) -> Tensor:
-        """(heads, 1, 1) factor of the cosines."""
-        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
-
-    def _position_bias(self) -> Tensor:
+    def position_bias(self) -> Tensor:
         """(1, heads, N, N)."""
-        tokens = self.window**2
+        tokens = self.windows.window**2
         table = self.cpb_mlp(self.relative_coords_table).view(-1, self.heads)
         bias = table[self.relative_position_index].view(tokens, tokens, self.heads).permute(2, 0, 1)
         return 16.0 * torch.sigmoid(bias).contiguous().unsqueeze(0)
 
-    def _bias(self, layout: WindowLayout) -> Tensor:
-        """Position bias plus shift mask: (1 or windows of an image, heads, N, N)."""
-        bias = self._position_bias()
-        return bias + shift_mask(layout).to(bias).unsqueeze(1) if any(layout.shifts) else bias
+    def scale(self) -> Tensor:
+        """(heads, 1, 1) factor of the cosines."""
+        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
+
+    def qkv_bias(self) -> Tensor:
+        """The key bias counts as zero whatever value is stored (a quirk of the reference)."""
+        bias = self.qkv.bias
+        return torch.cat((bias[: self.dim], torch.zeros_like(bias[: self.dim]), bias[2 * self.dim :]))
+
+    def deployed(self) -> FrozenWindowAttention:
+        """The same function of the features, for inference."""
+        return FrozenCosineAttention(self)
+
+
+class FrozenCosineAttention(FrozenWindowAttention):
+    """The scale and the key bias of zero are constants too."""
+
+    scale: Tensor
+
+    @torch.no_grad()
+    def __init__(self, plain: WindowAttentionV2) -> None:
+        qkv = copy.deepcopy(plain.qkv)
+        qkv.bias.copy_(plain.qkv_bias())
+        super().__init__(plain, qkv)
+        self.register_buffer("scale", plain.scale(), persistent=False)
+
+    def head_tokens(self, windows: Tensor) -> HeadTokens:
+        """See the base class."""
+        return cosine_tokens(self.qkv(windows), self.scale)
+
+
+def cosine_tokens(qkv: Tensor, scale: Tensor) -> HeadTokens:
+    """(n, N, 3 C) -> tokens of the heads with unit keys, and unit queries times ``scale`` (heads, 1, 1)."""
+    q, k, v = split_heads(qkv, scale.shape[0])
+    return HeadTokens(unit_vectors(q) * scale, unit_vectors(k), v)
 
 
 class SwinBlockV2(nn.Module):
@@ -132,7 +110,7 @@ class SwinBlockV2(nn.Module):
         super().__init__()
         hidden = int(dim * mlp_ratio)
         self.norm1 = nn.LayerNorm(dim, eps=1e-5)
-        self.attn: WindowAttentionV2 | FrozenWindowAttention = WindowAttentionV2(dim, heads, window, shift)
+        self.attn = WindowAttentionV2(dim, heads, window, shift)
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(dim, eps=1e-5)
         # Identities hold the places of the checkpoints' dropouts: their linears are called mlp.0 and mlp.3.
@@ -145,11 +123,6 @@ class SwinBlockV2(nn.Module):
         x = x + self.drop_path(self.norm1(self.attn(x)))
         return x + self.drop_path(self.norm2(self.mlp(x)))
 
-    def deploy(self) -> None:
-        """Freeze the attention for inference."""
-        if isinstance(self.attn, WindowAttentionV2):
-            self.attn = self.attn.frozen()
-
 
 class PatchMergingV2(nn.Module):
     """Halves the resolution and doubles the channels: four phases, linear, LayerNorm."""
@@ -160,21 +133,11 @@ class PatchMergingV2(nn.Module):
         self.norm = nn.LayerNorm(2 * dim, eps=1e-5)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[1:3]
-        if height % 2 or width % 2:
-            x = F.pad(x, (0, 0, 0, width % 2, 0, height % 2))
-        phases = (x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2])
-        return self.norm(self.reduction(torch.cat(phases, dim=-1)))
+        return self.norm(self.reduction(merge_phases(x)))
 
 
-class _Permute(torch.autograd.Function):
-    """Reorder the rows (dim 1) of a tensor; the backward pass is a plain gather too, not a slow scatter."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
-        ctx.save_for_backward(inverse)
-        return x.index_select(1, order)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return grad.index_select(1, *ctx.saved_tensors), None, None
+def relative_coords_table(window: int) -> Tensor:
+    """(1, 2w-1, 2w-1, 2) offsets (dy, dx): 8 d / (w - 1), log-spaced, over log2(8)."""
+    offsets = torch.arange(-(window - 1), window, dtype=torch.float32) * 8.0 / (window - 1)
+    spaced = torch.sign(offsets) * torch.log2(offsets.abs() + 1.0) / 3.0
+    return torch.stack(torch.meshgrid(spaced, spaced, indexing="ij"), dim=-1).unsqueeze(0)

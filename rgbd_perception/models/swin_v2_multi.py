@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rgbd_perception.models.drop_path import drop_path_rates
 from rgbd_perception.models.geometry import GEOMETRY_CHANNELS, geometry_features
 from rgbd_perception.models.swin_v2 import PatchMergingV2, SwinBlockV2
-from rgbd_perception.models.swin_v2_frozen import FrozenWindowAttention
+from rgbd_perception.models.window_attention import fit_stages
 
 PATCH = 4
 MIN_STEM_WIDTH = 16
@@ -89,14 +90,9 @@ class SwinMulti(nn.Module):
         return first, second, third, self.layer_4(third)
 
     def prepare(self, height: int, width: int) -> None:
-        """Work out the constants of frozen attentions for inputs of this size."""
-        rows, columns = height // PATCH, width // PATCH
-        for stage in (self.layer_1, self.layer_2, self.layer_3, self.layer_4):
-            if stage is not self.layer_1:  # merging pads odd sizes
-                rows, columns = -(-rows // 2), -(-columns // 2)
-            for module in stage.modules():
-                if isinstance(module, FrozenWindowAttention):
-                    module.prepare(rows, columns)
+        """Work out the constants of frozen attentions for images of this size."""
+        stages = [self.layer_1, self.layer_2, self.layer_3, self.layer_4]
+        fit_stages(stages, height // PATCH, width // PATCH)
 
 
 class _ToChannelsLast(nn.Module):
@@ -125,18 +121,15 @@ def _named(modules: dict[str, nn.Module]) -> nn.Sequential:
 
 
 def _stages(config: SwinMultiConfig) -> list[nn.Sequential]:
-    total = sum(config.depths)
+    rates = iter(drop_path_rates(config.drop_path, sum(config.depths)))
     stages: list[nn.Sequential] = []
-    index = 0
     for depth, heads, width in zip(config.depths, config.heads, config.widths, strict=True):
         blocks = []
         for position in range(depth):
             shift = config.window // 2 if position % 2 else 0
-            drop_path = config.drop_path * index / max(total - 1, 1)
             block = SwinBlockV2(
-                width, heads, config.window, shift, config.mlp_ratio, drop_path, config.convolutions
+                width, heads, config.window, shift, config.mlp_ratio, next(rates), config.convolutions
             )
             blocks.append(block)
-            index += 1
         stages.append(nn.Sequential(*blocks))
     return stages

@@ -22,7 +22,7 @@ def test_training_and_inference_agree(size: tuple[int, int], shift: int) -> None
     with torch.no_grad():
         trained = attention.train()(x)
         plain = attention.eval()(x)
-        frozen = attention.frozen()
+        frozen = attention.deployed()
         twice = frozen(x), frozen(x)
     for other in (plain, *twice):
         torch.testing.assert_close(other, trained, atol=1e-5, rtol=1e-5)
@@ -31,7 +31,7 @@ def test_training_and_inference_agree(size: tuple[int, int], shift: int) -> None
 def test_frozen_attention_follows_the_size_of_the_map() -> None:
     torch.manual_seed(2)
     attention = WindowAttentionV2(16, heads=2, window=8, shift=4).eval()
-    frozen = attention.frozen()
+    frozen = attention.deployed()
     with torch.no_grad():
         for size in (*SIZES, SIZES[0]):
             x = torch.randn(2, *size, 16)
@@ -45,7 +45,7 @@ def test_padded_tokens_survive_half_precision() -> None:
     x = torch.randn(1, 5, 20, 16)
     with torch.no_grad():
         wanted = attention(x)
-        for form in (attention.frozen(), attention):
+        for form in (attention.deployed(), attention):
             torch.testing.assert_close(form.half()(x.half()).float(), wanted, atol=5e-3, rtol=5e-3)
 
 
