@@ -27,9 +27,7 @@ class DiffPixelFormer(TwoStreamNetwork):
     """Both streams through one backbone, fused by DSIM in every block."""
 
     def __init__(self, config: DiffPixelFormerConfig) -> None:
-        encoder = make_encoder(config.backbone, _fusion(config), config.drop_path)
-        super().__init__(encoder, config.backbone, config.decoder_dim, config.num_classes)
-        self.config = config
+        super().__init__(config, make_encoder(config.backbone, _fusion(config), config.drop_path))
 
 
 def _fusion(config: DiffPixelFormerConfig) -> Fusion:
