@@ -41,6 +41,8 @@ os.environ["ROS_DOMAIN_ID"] = str(_claim_domain_id())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.setdefault("ROS_LOG_DIR", tempfile.mkdtemp(prefix="rgbd_perception_test_log_"))
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Weights that somebody has imported must not change what tests see.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="rgbd_perception_test_data_")
 
 # "ci" finds the same examples every time; HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)

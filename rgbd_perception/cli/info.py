@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,13 @@ def describe(name: str) -> dict[str, Any]:
 
         return {"kind": "map", **common, **read_metadata(path), "columns": shapes}
     parameters = sum(_product(shape) for shape in shapes.values())
-    return {"kind": "model", **common, "parameters": parameters, "tensors": len(shapes), **metadata}
+    model = {"kind": "model", **common, "parameters": parameters, "tensors": len(shapes)}
+    from rgbd_perception.inference.weights import HEADER_KEY, read_info
+
+    if HEADER_KEY not in metadata:
+        return {**model, **metadata}
+    info = read_info(path)
+    return {**model, "model_id": info.model_id, **asdict(info), "labels": list(info.labels)}
 
 
 def _find(name: str) -> Path:

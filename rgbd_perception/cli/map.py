@@ -10,7 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.cli.output import (
+    add_json_argument,
+    add_untrained_argument,
+    text_output,
+    warn_untrained,
+    write_json,
+)
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.sources.options import add_source_arguments, options_from_arguments
 
@@ -45,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
     )
+    add_untrained_argument(parser)
     parser.add_argument(
         "--labels",
         metavar="truth|A,B,...",
@@ -156,7 +163,8 @@ def _make_predictor(args: argparse.Namespace, source: Source, voxel_map: VoxelMa
     from rgbd_perception.inference import Predictor
 
     labels = [name.strip() for name in args.labels.split(",") if name.strip()] if args.labels else None
-    predictor = Predictor(args.model, labels=labels)
+    predictor = Predictor(args.model, labels=labels, untrained=args.untrained)
+    warn_untrained(predictor.model_id)
     voxel_map.set_vocabulary(predictor.vocabulary, predictor.class_embeddings)
     return lambda index, frame: predictor(frame, masks=False)
 

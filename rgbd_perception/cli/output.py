@@ -23,6 +23,21 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_untrained_argument(parser: argparse.ArgumentParser) -> None:
+    """The option ``--untrained`` of sub-commands that run a network."""
+    parser.add_argument(
+        "--untrained",
+        action="store_true",
+        help="run a network without trained weights with random ones: the labels mean nothing",
+    )
+
+
+def warn_untrained(model_id: str) -> None:
+    """Say so where a network has random weights."""
+    if model_id.endswith("-untrained"):
+        print(f"warning: {model_id} has random weights, its labels mean nothing", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def text_output(json_target: str | None) -> Iterator[None]:
     """Within this, ``print`` writes for people: to standard error where standard output is for the JSON."""

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.cli.output import (
+    add_json_argument,
+    add_untrained_argument,
+    text_output,
+    warn_untrained,
+    write_json,
+)
 from rgbd_perception.errors import FrameDropped, UserError
 
 if TYPE_CHECKING:
@@ -27,7 +33,8 @@ DIR gets
   labels.png      16 bit class ids, 0-based; their names are in the JSON and in embeddings.npz
   confidence.png  8 bit, 255 = certain
   overlay.png     masks over the image, for people
-  embeddings.npz  embedding (h, w, D) float16, stride, label_names, model_id, text_space
+  embeddings.npz  embedding (h, w, D) float16, stride, label_names, model_id, text_space; not from networks
+                  that have classes only
 """
 LEGEND_ENTRIES = 16
 
@@ -45,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
     )
+    add_untrained_argument(parser)
     parser.add_argument("--backend", default="auto", help="what runs the network (default %(default)s)")
     parser.add_argument(
         "--labels",
@@ -69,13 +77,15 @@ def run(args: argparse.Namespace) -> int:
 
         from rgbd_perception.inference import Predictor
 
-        predictor = Predictor(args.model, backend=args.backend, labels=labels)
+        predictor = Predictor(args.model, backend=args.backend, labels=labels, untrained=args.untrained)
+        warn_untrained(predictor.model_id)
         prediction = predictor(frame)
         files = _write_results(args.out, frame, prediction, predictor.vocabulary)
         result = _summary(prediction, predictor.vocabulary, files)
         for entry in result["classes"][:LEGEND_ENTRIES]:
             print(f"{entry['share']:7.1%}  {entry['label']:<20} confidence {entry['confidence']:.2f}")
-        print(f"masks, picture and embeddings are in {args.out}")
+        *others, last = files
+        print(f"{', '.join(others)} and {last} are in {args.out}")
     write_json(args.json, result)
     return 0
 
@@ -100,31 +110,32 @@ def _read_frame(color_path: Path, depth_path: Path, depth_scale: float) -> RgbdF
 def _write_results(
     folder: Path, frame: RgbdFrame, prediction: Prediction, vocabulary: Vocabulary
 ) -> dict[str, str]:
-    """Write the four files; returns their paths by kind."""
+    """Write the results; returns their paths by kind."""
     import numpy as np
     from PIL import Image
 
     assert prediction.labels is not None and prediction.confidence is not None  # asked for
-    assert prediction.embedding is not None
     files = {
         "labels": folder / "labels.png",
         "confidence": folder / "confidence.png",
         "overlay": folder / "overlay.png",
-        "embeddings": folder / "embeddings.npz",
     }
+    if prediction.embedding is not None:
+        files["embeddings"] = folder / "embeddings.npz"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(prediction.labels).save(files["labels"])
         Image.fromarray(np.rint(255 * prediction.confidence).astype(np.uint8)).save(files["confidence"])
         _picture(frame.color, prediction.labels, vocabulary).save(files["overlay"])
-        np.savez_compressed(
-            files["embeddings"],
-            embedding=prediction.embedding,
-            stride=prediction.stride,
-            label_names=np.array(vocabulary.names),
-            model_id=prediction.model_id,
-            text_space=prediction.text_space,
-        )
+        if prediction.embedding is not None:
+            np.savez_compressed(
+                files["embeddings"],
+                embedding=prediction.embedding,
+                stride=prediction.stride,
+                label_names=np.array(vocabulary.names),
+                model_id=prediction.model_id,
+                text_space=prediction.text_space,
+            )
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
     return {kind: str(path) for kind, path in files.items()}

@@ -1,4 +1,4 @@
-"""From a network's raw outputs to embeddings, labels and confidences at the cells of the grid."""
+"""From a network's raw outputs to embeddings (if any), labels and confidences at the cells of the grid."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class GridOutput:
-    """At the cells of the grid: log-probabilities (h, w, C) and unit vectors (h, w, D) float16."""
+    """At the cells of the grid: log-probabilities (h, w, C) and unit vectors (h, w, D) float16, or None."""
 
     log_probability: Tensor
-    embedding: NDArray[np.float16]
+    embedding: NDArray[np.float16] | None
 
 
 def compare_with_classes(embedding: Tensor, class_matrix: Tensor, temperature: float) -> GridOutput:
-    """Raw embeddings (1, D, h, w) against unit class embeddings (C, D): logits = temperature * cosine."""
+    """Raw embeddings (1, D, h, w) against rows (C, D): logits = temperature * (unit embedding . row).
+
+    The rows are unit text embeddings, or those of a linear probe.
+    """
     rows = embedding[0].permute(1, 2, 0)  # contiguous: the network computes in channels-last memory
     inverse = 1.0 / torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(1e-6)
     logits = (rows @ (temperature * class_matrix).T) * inverse
     unit = (rows * inverse).to(torch.float16).cpu().numpy()
     return GridOutput(torch.log_softmax(logits, dim=-1).cpu(), unit)
+
+
+def normalize_scores(logits: Tensor) -> GridOutput:
+    """Class scores (1, C, h, w) of a network with a classifier."""
+    return GridOutput(torch.log_softmax(logits[0].permute(1, 2, 0), dim=-1).cpu().contiguous(), None)
 
 
 def classify(log_probability: Tensor) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +14,14 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.backends import create_backend
+from rgbd_perception.inference.loading import load_network
 from rgbd_perception.inference.masks import upsample_masks
-from rgbd_perception.inference.postprocess import classify, compare_with_classes
+from rgbd_perception.inference.postprocess import (
+    GridOutput,
+    classify,
+    compare_with_classes,
+    normalize_scores,
+)
 from rgbd_perception.inference.preprocess import (
     clean_depth,
     downscale_factor,
@@ -23,8 +30,8 @@ from rgbd_perception.inference.preprocess import (
     shrink_color,
     shrink_depth,
 )
-from rgbd_perception.inference.weights import WeightsFile, default_path, read_weights
-from rgbd_perception.models import create_model, list_models, load_checkpoint
+from rgbd_perception.inference.weights import WeightsFile, WeightsInfo
+from rgbd_perception.models import ModelOutput
 from rgbd_perception.text import create_text_encoder
 from rgbd_perception.text.prompts import embed_class_names
 from rgbd_perception.vocabulary import Vocabulary
@@ -37,27 +44,31 @@ class Predictor:
     """
 
     def __init__(
-        self, model: str | Path = "rgbd_mini", backend: str = "auto", labels: Sequence[str] | None = None
+        self,
+        model: str | Path = "rgbd_mini",
+        backend: str = "auto",
+        labels: Sequence[str] | None = None,
+        untrained: bool = False,
     ) -> None:
         """Load a network.
 
-        model    a name of ``list_models()`` whose weights are installed, or the path of a weights file
-        backend  "torch", or "auto" for the fastest there is
-        labels   class names of the masks, compared by text; None: the model's own, without a text encoder
+        model      a name of ``list_models()`` whose weights are installed, or the path of a weights file
+        backend    "torch", or "auto" for the fastest there is
+        labels     class names of the masks, compared by text; None: the model's own, without a text encoder
+        untrained  take random weights, whose labels mean nothing, where none are installed
 
         Raises UserError where the weights, the backend or the text encoder cannot be had.
         """
-        weights = read_weights(_weights_path(model))
+        network, weights = load_network(model, untrained)
         info = weights.info
-        network = create_model(info.model, **info.settings)
-        load_checkpoint(network, weights.state).require_complete()
         self._config = network.config
         self._backend = create_backend(backend, network)
-        self._temperature = info.temperature
         self.model_id = info.model_id
         self.text_space = info.text_space
-        self.vocabulary, self.class_embeddings = _vocabulary(weights, labels)
-        self._class_matrix = torch.from_numpy(self.class_embeddings)
+        embeds = hasattr(network.config, "embedding_dim")
+        classes = _text_classes(weights, labels) if embeds else _own_classes(info, labels)
+        self.vocabulary, self.class_embeddings, rows, self._temperature = classes
+        self._rows = None if rows is None else torch.from_numpy(rows)
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -86,10 +97,7 @@ class Predictor:
         output = self._backend(rgb, depth)
         clock.lap("network")
         height, width = -(-frame.shape[0] // stride), -(-frame.shape[1] // stride)
-        if output.embedding is None:
-            raise RuntimeError(f"{self.model_id} has no embeddings")
-        embedding = output.embedding[:, :, :height, :width]
-        grid = compare_with_classes(embedding, self._class_matrix.to(embedding.device), self._temperature)
+        grid = self._classes(output, height, width)
         cell_labels, cell_confidence = classify(grid.log_probability)
         clock.lap("postprocess")
         labels: NDArray[np.uint16] | None = None
@@ -113,6 +121,15 @@ class Predictor:
     def close(self) -> None:
         """Free the network; calling the predictor afterwards is an error."""
         self._backend.close()
+
+    def _classes(self, output: ModelOutput, height: int, width: int) -> GridOutput:
+        """Scores of the classes at the (height, width) cells that cover the image."""
+        if output.embedding is not None and self._rows is not None:
+            embedding = output.embedding[:, :, :height, :width]
+            return compare_with_classes(embedding, self._rows.to(embedding.device), self._temperature)
+        if output.logits is None:
+            raise RuntimeError(f"{self.model_id} has neither embeddings nor classes")
+        return normalize_scores(output.logits[:, :, :height, :width])
 
     def _inputs(self, frame: RgbdFrame) -> tuple[torch.Tensor, torch.Tensor]:
         factor = downscale_factor(frame.shape, self._config.input_size)
@@ -141,23 +158,37 @@ class _Clock:
         self._last = now
 
 
-def _weights_path(model: str | Path) -> Path:
-    if isinstance(model, str) and model in list_models():
-        return default_path(model)
-    path = Path(model)
-    if path.suffix != ".safetensors":
-        raise UserError(
-            f"expected one of the models {', '.join(list_models())} or a .safetensors file, got '{model}'"
-        )
-    return path
+class _Classes(NamedTuple):
+    """What a label means, and how embeddings become labels.
+
+    text_embeddings  (C, D) of the names, for a map; None where there are none at hand
+    rows             (C, D) that unit embeddings are multiplied with; None for a network with a classifier
+    temperature      factor of those products
+    """
+
+    vocabulary: Vocabulary
+    text_embeddings: NDArray[np.float32] | None
+    rows: NDArray[np.float32] | None
+    temperature: float
 
 
-def _vocabulary(weights: WeightsFile, labels: Sequence[str] | None) -> tuple[Vocabulary, NDArray[np.float32]]:
-    """The class names of the masks and their text embeddings (C, D)."""
+def _text_classes(weights: WeightsFile, labels: Sequence[str] | None) -> _Classes:
+    """Of a network with embeddings: by text, by the text embeddings in its file, or by a linear probe."""
     info = weights.info
-    if labels is None:
-        if weights.class_embeddings is None:
-            raise UserError(f"{info.model_id} has no class names of its own: name the classes (labels=...)")
-        return Vocabulary(info.labels, info.text_space), weights.class_embeddings
-    vocabulary = Vocabulary(labels, info.text_space)
-    return vocabulary, embed_class_names(create_text_encoder(info.text_space), vocabulary.names)
+    if labels is not None:
+        vocabulary = Vocabulary(labels, info.text_space)
+        rows = embed_class_names(create_text_encoder(info.text_space), vocabulary.names)
+        return _Classes(vocabulary, rows, rows, info.temperature)
+    if weights.linear_probe is not None:
+        return _Classes(Vocabulary(info.labels, info.text_space), None, weights.linear_probe, 1.0)
+    if weights.class_embeddings is None:
+        raise UserError(f"{info.model_id} has no class names of its own: name the classes (labels=...)")
+    rows = weights.class_embeddings
+    return _Classes(Vocabulary(info.labels, info.text_space), rows, rows, info.temperature)
+
+
+def _own_classes(info: WeightsInfo, labels: Sequence[str] | None) -> _Classes:
+    """Of a network with a classifier."""
+    if labels is not None:
+        raise UserError(f"{info.model} has a fixed list of {len(info.labels)} classes: leave out the labels")
+    return _Classes(Vocabulary(info.labels), None, None, 1.0)

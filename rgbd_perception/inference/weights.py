@@ -1,11 +1,13 @@
 """Weight files of this project: one safetensors file that holds everything inference needs.
 
 Tensors: the network's state under its own names, and optionally ``class_embeddings`` (C, D), the text
-embeddings of the label names, so that masks need no text encoder. The header holds a WeightsInfo as JSON.
+embeddings of the label names, or ``linear_probe`` (C, D), a trained classifier of unit embeddings: then masks
+need no text encoder. The header holds a WeightsInfo as JSON.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 FORMAT = 1
 HEADER_KEY = PACKAGE
 CLASS_EMBEDDINGS = "class_embeddings"
+LINEAR_PROBE = "linear_probe"
+SUFFIX = ".safetensors"
+PACKAGED = ("rgbd_mini",)
+"""Models whose weights come with this package."""
+
 FOLDER = Path(__file__).parent.parent / "models" / "weights"
 
 
@@ -40,6 +47,7 @@ class WeightsInfo:
     text_space   of the embeddings; empty for a network without
     temperature  factor from cosine to class logit: raw cosines lie so close together that a softmax is flat
     training     free notes for people: data, time, results
+    origin       of weights that are not ours: file, hash, licence, preprocessing (see ``importing``)
     fingerprint  hash of all tensors, filled in by ``save_weights``
     """
 
@@ -49,6 +57,7 @@ class WeightsInfo:
     text_space: str = ""
     temperature: float = 20.0
     training: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
 
     @property
@@ -63,12 +72,20 @@ class WeightsFile:
 
     info: WeightsInfo
     state: dict[str, Tensor]
-    class_embeddings: NDArray[np.float32] | None
+    class_embeddings: NDArray[np.float32] | None = None
+    linear_probe: NDArray[np.float32] | None = None
 
 
 def default_path(model: str) -> Path:
-    """Where the weights that come with this package lie."""
-    return FOLDER / f"{model}.safetensors"
+    """Where the weights of ``model`` lie, or belong: in this package, else where imported ones are put."""
+    return FOLDER / f"{model}{SUFFIX}" if model in PACKAGED else imported_path(model)
+
+
+def imported_path(model: str) -> Path:
+    """Where ``models import`` puts the weights of ``model``: the user's folder for data (XDG)."""
+    chosen = os.environ.get("XDG_DATA_HOME", "")
+    data = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".local" / "share"
+    return data / PACKAGE / "models" / f"{model}{SUFFIX}"
 
 
 def save_weights(
@@ -76,23 +93,32 @@ def save_weights(
     state: Mapping[str, Tensor],
     info: WeightsInfo,
     class_embeddings: NDArray[np.float32] | None = None,
+    linear_probe: NDArray[np.float32] | None = None,
 ) -> WeightsInfo:
     """Write the file whole or not at all; returns ``info`` with its fingerprint.
 
-    ``class_embeddings`` (C, D) unit rows, one for each of ``info.labels``. Raises UserError where the disk
-    refuses.
+    ``class_embeddings`` (C, D) unit rows, one for each of ``info.labels``; ``linear_probe`` likewise, not
+    unit. Raises UserError where the disk refuses.
     """
     import torch
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    if class_embeddings is not None:
-        if len(class_embeddings) != len(info.labels):
-            raise ValueError(f"{len(info.labels)} labels, but {len(class_embeddings)} class embeddings")
-        tensors[CLASS_EMBEDDINGS] = torch.from_numpy(np.ascontiguousarray(class_embeddings, np.float32))
+    for key, rows in ((CLASS_EMBEDDINGS, class_embeddings), (LINEAR_PROBE, linear_probe)):
+        if rows is None:
+            continue
+        if len(rows) != len(info.labels):
+            raise ValueError(f"{len(info.labels)} labels, but {len(rows)} {_words(key)}")
+        tensors[key] = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
     info = dataclasses.replace(info, fingerprint=_fingerprint(tensors))
     header = json.dumps({"format": FORMAT, **dataclasses.asdict(info)}, ensure_ascii=False)
     data = save(tensors, metadata={HEADER_KEY: header})
+    write_whole(path, data, "weights")
+    return info
+
+
+def write_whole(path: Path, data: bytes, what: str) -> None:
+    """Write the file ``path`` whole or not at all. Raises UserError where the disk refuses."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,9 +128,9 @@ def save_weights(
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UserError(f"cannot write the weights {path}: {error.strerror or error}") from error
-    return info
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise UserError(f"cannot write the {what} {path}: {error.strerror or error}") from error
 
 
 def read_info(path: Path) -> WeightsInfo:
@@ -116,7 +142,9 @@ def read_info(path: Path) -> WeightsInfo:
         with safe_open(str(path), framework="numpy") as file:
             header = (file.metadata() or {}).get(HEADER_KEY)
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is no whole safetensors file ({error}): copy or train it again") from error
+        raise UserError(
+            f"{path} is no whole safetensors file ({error}): copy, import or train it again"
+        ) from error
     return _parse_header(path, header)
 
 
@@ -129,20 +157,39 @@ def read_weights(path: Path) -> WeightsFile:
     try:
         tensors = load_file(str(path))
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is no whole safetensors file ({error}): copy or train it again") from error
-    embeddings = tensors.pop(CLASS_EMBEDDINGS, None)
-    rows = None if embeddings is None else embeddings.float().numpy()
-    if rows is not None and len(rows) != len(info.labels):
-        raise UserError(f"{path} is inconsistent: {len(info.labels)} labels, {len(rows)} class embeddings")
-    return WeightsFile(info, tensors, rows)
+        raise UserError(
+            f"{path} is no whole safetensors file ({error}): copy, import or train it again"
+        ) from error
+    embeddings, probe = (_pop_rows(path, info, tensors, key) for key in (CLASS_EMBEDDINGS, LINEAR_PROBE))
+    return WeightsFile(info, tensors, embeddings, probe)
+
+
+def _pop_rows(
+    path: Path, info: WeightsInfo, tensors: dict[str, Tensor], key: str
+) -> NDArray[np.float32] | None:
+    """Take (C, D) rows, one for each label, out of ``tensors``."""
+    tensor = tensors.pop(key, None)
+    if tensor is not None and len(tensor) != len(info.labels):
+        raise UserError(f"{path} is inconsistent: {len(info.labels)} labels, {len(tensor)} {_words(key)}")
+    return None if tensor is None else tensor.float().numpy()
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ") + (" rows" if key == LINEAR_PROBE else "")
 
 
 def _check_exists(path: Path) -> None:
     if path.is_file():
         return
-    if path.parent == FOLDER:
-        advice = f"train it with: rgbd-perception distill config/train/{path.stem}.yaml"
-        raise UserError(f"expected the weights of {path.stem} in {path}, found none: {advice}")
+    model = path.stem
+    if path == FOLDER / path.name:
+        advice = f"train it with: rgbd-perception distill config/train/{model}.yaml"
+        raise UserError(f"expected the weights of {model} in {path}, found none: {advice}")
+    if path == imported_path(model):
+        raise UserError(
+            f"{model} has no trained weights on this machine (expected {path}): import the authors' file "
+            f"with: rgbd-perception models import {model} FILE"
+        )
     raise UserError(f"expected a weights file, got {path}, which does not exist")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,10 @@ PARALLEL = "module."
 
 CONTAINERS = ("state_dict", "model", "segmenter", "model_state_dict", "linear_probing_head_state_dict")
 """Keys under which published files hold their tensors, if not at the top."""
+
+READ_AT_ONCE = 1 << 20
+PACKED = (".pth", ".pt", ".pth.tar")
+"""How the names of checkpoints end inside an archive."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,14 @@ class LoadReport:
 
 
 def load_checkpoint(model: nn.Module, source: str | Path | Mapping[str, Tensor]) -> LoadReport:
-    """Copy what fits from a .pth or .safetensors file, or from a state dict, into ``model``.
+    """Copy what fits into ``model``, from a state dict or from a file that ``read_entries`` takes.
 
     Nothing from a file is executed. Raises UserError where it cannot be read.
     """
     import torch
 
     entries = read_entries(Path(source)) if isinstance(source, str | Path) else source
-    given = {_rename(name): tensor for name, tensor in _without_wrapper(entries).items()}
+    given = plain_names(entries)
     own = model.state_dict()
     reshaped = [
         name
@@ -78,6 +85,11 @@ def load_checkpoint(model: nn.Module, source: str | Path | Mapping[str, Tensor])
     )
 
 
+def plain_names(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries of a published file under the names of this package's networks."""
+    return {_rename(name): tensor for name, tensor in _without_wrapper(entries).items()}
+
+
 def _without_wrapper(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Without the prefix of parallel training, once: further ones belong to the names."""
     if not all(name.startswith(PARALLEL) for name in entries):
@@ -92,7 +104,11 @@ def _rename(name: str) -> str:
 
 
 def read_entries(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .pth or .safetensors file by name; nothing in it is executed. Raises UserError."""
+    """Tensors of a checkpoint by name; nothing in the file is executed. Raises UserError.
+
+    Takes .safetensors files, what ``torch.save`` wrote (.pth, .pth.tar), and archives that hold one such file
+    (.pth.tar.gz).
+    """
     import pickle
 
     import torch
@@ -102,10 +118,19 @@ def read_entries(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(str(path))
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        _allow_numbers()
+        content: Any = torch.load(_unpacked(path), map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"expected a checkpoint, got {path}, which does not exist") from error
-    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        SafetensorError,
+        pickle.UnpicklingError,
+        tarfile.TarError,
+        zlib.error,
+    ) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error
     for key in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -116,3 +141,40 @@ def read_entries(path: Path) -> dict[str, Tensor]:
         places = ", ".join(CONTAINERS)
         raise UserError(f"expected a dictionary of tensors in {path}, maybe under one of {places}")
     return content
+
+
+def _unpacked(path: Path) -> Path | io.BytesIO:
+    """The checkpoint itself: ``path``, or what an archive at ``path`` holds."""
+    if not tarfile.is_tarfile(path):
+        return path
+    with tarfile.open(path) as archive:
+        names = [item.name for item in archive if item.isfile() and item.name.endswith(PACKED)]
+        if len(names) != 1:
+            raise UserError(
+                f"expected one checkpoint in the archive {path}, got {', '.join(names) or 'none'}"
+            )
+        file = archive.extractfile(names[0])
+        assert file is not None and archive.fileobj is not None  # it is a file, in an open archive
+        content = io.BytesIO(file.read())
+        while archive.fileobj.read(READ_AT_ONCE):
+            pass  # at its end a compressed file has a checksum, which is compared when it is reached
+        return content
+
+
+def _allow_numbers() -> None:
+    """Let ``weights_only`` pass numpy's numbers: authors store scores beside the weights."""
+    import numpy as np
+    import torch
+
+    if not hasattr(torch.serialization, "safe_globals"):  # torch before 2.5 has no such list
+        return
+    scalar: Any = np.float64(0).__reduce__()[0]
+    numbers = (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)
+    torch.serialization.add_safe_globals(
+        [
+            (scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
+            (scalar, "numpy._core.multiarray.scalar"),
+            np.dtype,
+            *(type(np.dtype(number)) for number in numbers),
+        ]
+    )

@@ -14,6 +14,9 @@ class PerceptionParameters:
     """Read once at the start; see the descriptions (``ros2 param describe`` shows them too)."""
 
     model: str = parameter("rgbd_mini", "network: the name of a model or a weights file")
+    untrained: bool = parameter(
+        False, "run a network without trained weights with random ones: the labels mean nothing"
+    )
     backend: str = parameter("auto", "what runs the network: auto, torch, or another installed backend")
     labels: tuple[str, ...] = parameter((), "class names for the masks; empty: those of the model")
     network_threads: int = parameter(

@@ -42,4 +42,6 @@ def load_predictor(parameters: PerceptionParameters, labels: Sequence[str] | Non
     from rgbd_perception.inference import Predictor
 
     torch.set_num_threads(parameters.network_threads or max(1, (os.cpu_count() or 1) // 2))
-    return Predictor(parameters.model, backend=parameters.backend, labels=labels)
+    return Predictor(
+        parameters.model, backend=parameters.backend, labels=labels, untrained=parameters.untrained
+    )

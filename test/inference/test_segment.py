@@ -91,3 +91,20 @@ def test_a_scale_in_the_wrong_unit(
 ) -> None:
     assert main(["segment", *images, "--out", str(tmp_path), "--depth-scale", "1000"]) == 2
     assert "--depth-scale in metres" in capsys.readouterr().err
+
+
+def test_a_network_with_classes_only_and_no_weights(
+    images: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["segment", *images, "--out", str(out), "--model", "geminifusion_mit_b0"]
+    assert main(command) == 2
+    assert "models import geminifusion_mit_b0 FILE" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*command, "--untrained", "--json", "-"]) == 0
+    captured = capsys.readouterr()
+    assert "geminifusion_mit_b0-untrained has random weights" in captured.err
+    result = json.loads(captured.out)
+    assert set(result["files"]) == {"labels", "confidence", "overlay"}
+    assert sorted(path.name for path in out.iterdir()) == ["confidence.png", "labels.png", "overlay.png"]
+    assert len(result["label_names"]) == 40 and result["text_space"] == ""

@@ -85,7 +85,7 @@ def test_foreign_and_future_files_are_refused(tmp_path: Path) -> None:
 def test_missing_files_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_weights(tmp_path / "x.safetensors")
-    with pytest.raises(UserError, match="rgbd-perception distill"):
+    with pytest.raises(UserError, match="rgbd-perception models import dveformer_reducedres FILE"):
         read_weights(default_path("dveformer_reducedres"))
 
 
