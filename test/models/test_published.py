@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rgbd_perception.models import list_models
@@ -71,3 +73,10 @@ def test_class_names_of_the_smaller_sets() -> None:
         "desk", "curtain", "refrigerator", "shower curtain", "toilet", "sink", "bathtub", "otherfurniture",
     )  # fmt: skip
     assert len(set(class_names(40))) == 40 and len(set(class_names(25))) == 25
+
+
+def test_the_documentation_has_the_stored_sizes(repository: Path) -> None:
+    page = (repository / "docs" / "models.md").read_text(encoding="utf-8")
+    for name, facts in PUBLISHED.items():
+        reference = f" ({facts.reference_gmac:g})" if facts.reference_gmac else ""
+        assert f"| `{name}` | {facts.parameters / 1e6:.3f} | {facts.gmac:.2f}{reference} |" in page
