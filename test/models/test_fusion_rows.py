@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from rgbd_perception.errors import UserError
 from rgbd_perception.models import create_model
 from rgbd_perception.models.backbones import BACKBONES
+from rgbd_perception.models.discriminators import DiscriminatorName
 from rgbd_perception.models.fusion_rows import FUSION_ROW_CONFIGS, FusionName
 from rgbd_perception.models.geminifusion import GeminiFusionConfig
 from test.models.tiny import tiny
@@ -28,12 +30,29 @@ The paper prints 527.98 for cross-attention, a slipped decimal point: its own co
 """
 
 
+def documented(name: str) -> str:
+    """The row of docs/fusion.md that starts with this name."""
+    lines = (Path(__file__).parents[2] / "docs" / "fusion.md").read_text().splitlines()
+    (row,) = [line for line in lines if line.startswith(f"| `{name}` |")]
+    return row
+
+
 @pytest.mark.parametrize("fusion", NAMES)
 def test_parameters_against_the_publication(fusion: FusionName) -> None:
     with torch.device("meta"):
         model = create_model("two_stream_mit_b3", num_classes=20, fusion=fusion)
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     assert millions == pytest.approx(PUBLISHED[fusion], abs=0.01)  # the paper cuts off or rounds two digits
+    assert f"{millions:.3f}" in documented(fusion)
+
+
+@pytest.mark.parametrize("discriminator", get_args(DiscriminatorName))
+def test_documented_parameters_of_the_discriminators(discriminator: DiscriminatorName) -> None:
+    for name, settings in (("geminifusion_mit_b3", {}), ("diffpixelformer_mit_b3", {"mode": "paper"})):
+        with torch.device("meta"):
+            model = create_model(name, num_classes=20, discriminator=discriminator, **settings)
+        millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+        assert f"{millions:.3f}" in documented(discriminator)
 
 
 @pytest.mark.parametrize("fusion", NAMES)
