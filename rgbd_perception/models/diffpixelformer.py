@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rgbd_perception.models.backbones import BACKBONES, make_encoder
 from rgbd_perception.models.dsim import Dsim, DsimMode
 from rgbd_perception.models.fusion import Fusion
-from rgbd_perception.models.gemini_fusion import GeminiFusion
 from rgbd_perception.models.geminifusion import GeminiFusionConfig
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from rgbd_perception.models.swin import SwinConfig
 from rgbd_perception.models.two_stream import TwoStreamNetwork
 

@@ -21,7 +21,7 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.models.discriminators import DiscriminatorName
 from rgbd_perception.models.folded_fusion import FoldedDsim
 from rgbd_perception.models.fusion import DIRECTIONS, TwoLayerMlp
-from rgbd_perception.models.gemini_fusion import GeminiFusion
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 
 DsimMode = Literal["released", "stacked", "paper"]
 
@@ -36,7 +36,7 @@ class Dsim(GeminiFusion):
         if self.mode not in get_args(DsimMode):
             raise UserError(f"expected mode {', '.join(get_args(DsimMode))}, got {self.mode!r}")
         super().__post_init__()
-        if self.mode == "released" and self.discriminator not in (None, self.published_discriminator):
+        if self.mode == "released" and self.chosen_discriminator != self.published_discriminator:
             raise UserError(
                 f"expected mode stacked or paper for discriminator {self.discriminator}, got mode released, "
                 "in which no discriminator reaches the output"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rgbd_perception.models.backbones import BACKBONES, make_encoder
 from rgbd_perception.models.discriminators import DiscriminatorName
-from rgbd_perception.models.gemini_fusion import GeminiFusion
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from rgbd_perception.models.two_stream import TwoStreamConfig, TwoStreamNetwork
 
 

@@ -12,7 +12,7 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.models import create_model
 from rgbd_perception.models.discriminators import DiscriminatorName, make_discriminator
 from rgbd_perception.models.dsim import Dsim
-from rgbd_perception.models.gemini_fusion import GeminiFusion
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from test.models.tiny import tiny
 
 NAMES: tuple[DiscriminatorName, ...] = get_args(DiscriminatorName)
@@ -122,4 +122,4 @@ def test_unknown_names(name: str) -> None:
 def test_released_dsim_refuses_a_choice_without_effect() -> None:
     with pytest.raises(UserError, match="expected mode stacked or paper for discriminator se"):
         create_model("diffpixelformer_mit_b0", discriminator="se")
-    assert Dsim(mode="released", discriminator="sigmoid").published_discriminator == "sigmoid"
+    assert Dsim(mode="released", discriminator="sigmoid").chosen_discriminator == "sigmoid"

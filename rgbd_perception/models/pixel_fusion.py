@@ -32,12 +32,17 @@ class GeminiFusion:
     discriminator: DiscriminatorName | None = None
 
     def __post_init__(self) -> None:
-        check_discriminator(self.discriminator or self.published_discriminator)
+        check_discriminator(self.chosen_discriminator)
 
     @property
     def published_discriminator(self) -> DiscriminatorName:
         """The one in the checkpoints."""
         return "softmax"
+
+    @property
+    def chosen_discriminator(self) -> DiscriminatorName:
+        """The one that ``equip`` makes."""
+        return self.published_discriminator if self.discriminator is None else self.discriminator
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,8 +53,7 @@ class GeminiFusion:
         """Register the parameters for streams of width ``dim`` in ``host``."""
         for direction in DIRECTIONS:
             host.add_module(f"cross_attn_{direction}", PixelAttention(dim, self.heads))
-        name = self.discriminator or self.published_discriminator
-        host.add_module("relation_judger", make_discriminator(name, dim))
+        host.add_module("relation_judger", make_discriminator(self.chosen_discriminator, dim))
         for noise in NOISES:
             host.add_module(noise, nn.Embedding(len(DIRECTIONS), dim))
 
