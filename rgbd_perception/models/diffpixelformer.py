@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rgbd_perception.models.backbones import BACKBONES, make_encoder
 from rgbd_perception.models.dsim import Dsim, DsimMode
 from rgbd_perception.models.fusion import Fusion
-from rgbd_perception.models.gemini_fusion import GeminiFusion
 from rgbd_perception.models.geminifusion import GeminiFusionConfig
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from rgbd_perception.models.swin import SwinConfig
 from rgbd_perception.models.two_stream import TwoStreamNetwork
 
@@ -33,8 +33,8 @@ class DiffPixelFormer(TwoStreamNetwork):
 def _fusion(config: DiffPixelFormerConfig) -> Fusion:
     """The released Swin has GeminiFusion's module; DSIM in a Swin, as the paper describes it, is our work."""
     if isinstance(config.backbone, SwinConfig) and config.mode == "released":
-        return GeminiFusion(config.fusion_heads)
-    return Dsim(config.fusion_heads, config.mode)
+        return GeminiFusion(config.fusion_heads, config.discriminator)
+    return Dsim(config.fusion_heads, config.discriminator, config.mode)
 
 
 DIFFPIXELFORMER_CONFIGS: dict[str, DiffPixelFormerConfig] = {

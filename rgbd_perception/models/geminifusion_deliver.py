@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.models.gemini_fusion import GeminiFusion
 from rgbd_perception.models.inputs import InputError
 from rgbd_perception.models.mit import MIT_CONFIGS, Mit, MitConfig
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.output import ModelOutput
 from rgbd_perception.models.parallel import STREAMS, initialise, stack_streams
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from rgbd_perception.models.segformer_head import SegFormerHead
 from rgbd_perception.models.two_stream import TwoStreamConfig, with_ensemble
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.models.dsim import Dsim
-from rgbd_perception.models.gemini_fusion import GeminiFusion
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from test.models.golden_fusion import Golden, shapes_of
 
 FUSIONS = {
