@@ -100,6 +100,10 @@ def _diffpixel(
     return ModelFacts("DiffPixelFormer", parameters, gmac, licence, figures=figures)
 
 
+def _row(parameters: int, gmac: float) -> ModelFacts:
+    return ModelFacts("fusion by name, default none", parameters, gmac, _NO_WEIGHTS + "code is ours")
+
+
 PUBLISHED: dict[str, ModelFacts] = {
     "rgbd_mini": ModelFacts("DVEFormer", 2_576_181, 3.315, _OURS),
     "dveformer_reducedres": ModelFacts(
@@ -186,5 +190,15 @@ PUBLISHED: dict[str, ModelFacts] = {
         figures=(*_miou(_TOKENFUSION, 54.2, 53.0), *_miou("README of TokenFusion", 54.8)),
     ),
     "tokenfusion_mit_b5": ModelFacts("TokenFusion", 83_331_962, 197.500, _NO_WEIGHTS + _MIT),
+    "two_stream_mit_b0": _row(3_731_594, 18.997),
+    "two_stream_mit_b1": _row(13_701_866, 36.971),
+    "two_stream_mit_b2": _row(24_758_378, 60.673),
+    "two_stream_mit_b3": _row(44_657_258, 100.449),
+    "two_stream_mit_b4": _row(61_448_170, 140.407),
+    "two_stream_mit_b5": _row(82_071_914, 178.435),
+    "two_stream_swin_tiny": _row(28_166_372, 71.140),
+    "two_stream_swin_small": _row(49_484_276, 127.251),
+    "two_stream_swin_large_w7": _row(196_015_550, 467.160),
+    "two_stream_swin_large_w12": _row(196_218_590, 508.396),
 }
 """By name, for every network of ``list_models()``."""
