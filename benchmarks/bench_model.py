@@ -10,20 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
 from rgbd_perception.inference import Predictor
-from rgbd_perception.inference.weights import WeightsInfo, default_path, save_weights
-from rgbd_perception.models import create_model, list_models
-from rgbd_perception.models.network import Network
+from rgbd_perception.inference.loading import UNTRAINED
+from rgbd_perception.models import create_model
+from rgbd_perception.models.measure import measure
 
 WARM_UP = 5
 
@@ -38,14 +35,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(args.model, tuple(args.size), args.runs, Path(folder)), indent=2))
+    print(json.dumps(time_model(args.model, tuple(args.size), args.runs), indent=2))
 
 
-def measure(model: str, size: tuple[int, int], runs: int, folder: Path) -> dict[str, object]:
+def time_model(model: str, size: tuple[int, int], runs: int) -> dict[str, object]:
     """Everything this benchmark reports."""
-    random_weights = model in list_models() and not default_path(model).is_file()
-    predictor = Predictor(write_random_weights(model, folder) if random_weights else model)
+    predictor = Predictor(model, untrained=True)
+    name, fingerprint = predictor.model_id.rsplit("-", 1)
     frame = make_frame(size)
     steps: dict[str, list[float]] = {}
 
@@ -55,11 +51,11 @@ def measure(model: str, size: tuple[int, int], runs: int, folder: Path) -> dict[
 
     return {
         "model_id": predictor.model_id,
-        "weights": "random" if random_weights else "trained",
+        "weights": "random" if fingerprint == UNTRAINED else "trained",
         "size": size,
         "threads": torch.get_num_threads(),
         "runs": runs,
-        "network": network_size(predictor.model_id.rsplit("-", 1)[0]),
+        "network": network_size(name),
         "end_to_end_ms": median_ms(predict, runs),
         "without_masks_ms": median_ms(lambda: predictor(frame, masks=False), runs),
         "step_ms": {step: round(statistics.median(values), 2) for step, values in steps.items()},
@@ -68,14 +64,10 @@ def measure(model: str, size: tuple[int, int], runs: int, folder: Path) -> dict[
 
 def network_size(name: str) -> dict[str, float]:
     """Parameters, and multiply-accumulates at the resolution the network was made for."""
-    model: Network = create_model(name).eval()
-    height, width = model.config.input_size
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, height, width), torch.zeros(1, 1, height, width))
-    return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "gmac": round(counter.get_total_flops() / 2e9, 3),
-    }
+    with torch.device("meta"):
+        size = create_model(name).config.input_size
+    parameters, gmac = measure(name, size)
+    return {"parameters": parameters, "gmac": round(gmac, 3)}
 
 
 def median_ms(function: Callable[[], object], runs: int) -> float:
@@ -97,21 +89,6 @@ def make_frame(size: tuple[int, int]) -> RgbdFrame:
     depth[rng.random(size) < 0.1] = 0
     color = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     return RgbdFrame(color, depth, CameraIntrinsics(width, width, width / 2, height / 2, width, height))
-
-
-def write_random_weights(name: str, folder: Path) -> Path:
-    """A weights file with 38 classes."""
-    model = create_model(name).eval()
-    rows = (
-        np.random.default_rng(0)
-        .standard_normal((38, model(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)).embedding.shape[1]))
-        .astype(np.float32)
-    )
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    path = folder / f"{name}.safetensors"
-    info = WeightsInfo(name, labels=tuple(f"class {index}" for index in range(38)), text_space="none")
-    save_weights(path, model.state_dict(), info, rows)
-    return path
 
 
 if __name__ == "__main__":
