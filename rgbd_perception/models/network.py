@@ -40,6 +40,8 @@ class Network(nn.Module):
     """Base class of all networks."""
 
     config: NetworkConfig
+    has_embeddings = False
+    """Whether the outputs are text-aligned embeddings, not scores of fixed classes."""
 
     def forward(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
         """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> raw outputs."""

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.shards import Shard
-from rgbd_perception.training.view_outputs import BOTH, embed_view, label_image
+from rgbd_perception.training.view_outputs import embed_view, label_image
 
 SAMPLES_PER_CLASS_AND_VIEW = 40
 SCALE = 20.0
@@ -56,7 +56,7 @@ def _collect(model: Network, shards: Sequence[Shard], views: int) -> tuple[Tenso
                 for label in np.unique(truth[truth >= 0])
             ]
             chosen = np.concatenate(cells) if cells else np.zeros(0, np.int64)
-            unit = F.normalize(embed_view(model, view, BOTH), dim=1).flatten(2)[0].T
+            unit = F.normalize(embed_view(model, view), dim=1).flatten(2)[0].T
             features.append(unit[chosen])
             labels.append(torch.from_numpy(truth[chosen]))
     return torch.cat(features), torch.cat(labels)
