@@ -43,6 +43,9 @@ class Network(nn.Module):
     has_embeddings = False
     """Whether the outputs are text-aligned embeddings, not scores of fixed classes."""
 
+    min_size = 1
+    """Height and width of an input must be at least this."""
+
     def forward(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
         """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> raw outputs."""
         raise NotImplementedError

@@ -49,16 +49,14 @@ def draw_study(result: dict[str, Any]) -> Figure:
     if any(isinstance(case["level"], str) for case in result["cases"]):
         _draw_bars(axes, cases)
     else:
-        _draw_curves(axes, cases)
-    if STUDIES[result["study"]].logarithmic:
-        axes.set_xscale("log")
+        _draw_curves(axes, cases, STUDIES[result["study"]].logarithmic)
     axes.set_ylim(0.0, max(5.0, 1.15 * clean))
     axes.set_ylabel(f"mean IoU (percent), {result['views']} views")
     axes.set_xlabel(result["axis"])
     axes.set_title(STUDIES[result["study"]].title)
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 
@@ -73,7 +71,11 @@ def _draw_bars(axes: Axes, cases: dict[str, list[tuple[Any, float]]]) -> None:
     axes.set_xticks(range(len(ticks)), ticks)
 
 
-def _draw_curves(axes: Axes, cases: dict[str, list[tuple[Any, float]]]) -> None:
+def _draw_curves(axes: Axes, cases: dict[str, list[tuple[Any, float]]], logarithmic: bool) -> None:
+    if logarithmic:
+        axes.set_xscale("log")
     for (series, points), marker in zip(cases.items(), "osD^v", strict=False):
         levels, scores = zip(*points, strict=True)
         axes.plot(levels, scores, marker=marker, markersize=4, label=series)
+        axes.set_xticks(levels, [f"{level:g}" for level in levels])
+    axes.minorticks_off()

@@ -50,7 +50,7 @@ def run_on_view(model: Network, view: View) -> ModelOutput:
         config.depth_mean,
         config.depth_std,
     )
-    return model(*(pad_to_multiple(tensor, config.input_multiple) for tensor in inputs))
+    return model(*(pad_to_multiple(tensor, config.input_multiple, model.min_size) for tensor in inputs))
 
 
 def label_image(shard: Shard, view: View) -> NDArray[np.int64]:
