@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rgbd_perception.models.backbones import BACKBONES, make_encoder
 from rgbd_perception.models.dsim import Dsim, DsimMode
 from rgbd_perception.models.fusion import Fusion
-from rgbd_perception.models.gemini_fusion import GeminiFusion
 from rgbd_perception.models.geminifusion import GeminiFusionConfig
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from rgbd_perception.models.swin import SwinConfig
 from rgbd_perception.models.two_stream import TwoStreamNetwork
 
@@ -27,9 +27,7 @@ class DiffPixelFormer(TwoStreamNetwork):
     """Both streams through one backbone, fused by DSIM in every block."""
 
     def __init__(self, config: DiffPixelFormerConfig) -> None:
-        encoder = make_encoder(config.backbone, _fusion(config), config.drop_path)
-        super().__init__(encoder, config.backbone, config.decoder_dim, config.num_classes)
-        self.config = config
+        super().__init__(config, make_encoder(config.backbone, _fusion(config), config.drop_path))
 
 
 def _fusion(config: DiffPixelFormerConfig) -> Fusion:

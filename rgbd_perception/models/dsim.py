@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from rgbd_perception.errors import UserError
 from rgbd_perception.models.folded_fusion import FoldedDsim
 from rgbd_perception.models.fusion import DIRECTIONS, TwoLayerMlp
-from rgbd_perception.models.gemini_fusion import GeminiFusion, equip_pixel_attention
+from rgbd_perception.models.pixel_fusion import GeminiFusion, equip_pixel_attention
 
 DsimMode = Literal["released", "stacked", "paper"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from rgbd_perception.models.fusing import fold_batch_norm
+from rgbd_perception.models.deployment import fold_batch_norm
 from rgbd_perception.models.layers import ConvNormRelu, LearnedUpsampling
 
 BLOCKS = 3

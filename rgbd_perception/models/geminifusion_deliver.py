@@ -15,21 +15,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.models.gemini_fusion import GeminiFusion
 from rgbd_perception.models.inputs import InputError
 from rgbd_perception.models.mit import MIT_CONFIGS, Mit, MitConfig
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.output import ModelOutput
 from rgbd_perception.models.parallel import STREAMS, initialise, stack_streams
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 from rgbd_perception.models.segformer_head import SegFormerHead
-from rgbd_perception.models.two_stream import with_ensemble
+from rgbd_perception.models.two_stream import TwoStreamConfig, with_ensemble
 
 COLOR = "img"
 EXTRA = ("depth", "event", "lidar")
 
 
 @dataclass(frozen=True)
-class GeminiFusionDeliverConfig:
+class GeminiFusionDeliverConfig(TwoStreamConfig):
     """Everything that defines a network of the family.
 
     ``modalities`` in the order of the inputs, color first. The network does not know which sensor an extra
@@ -43,9 +43,6 @@ class GeminiFusionDeliverConfig:
     num_classes: int = 25
     decoder_dim: int = 512
     fusion_heads: int = 8
-    drop_path: float = 0.4
-    depth_mean: float = 0.0
-    depth_std: float = 1.0
     input_size: tuple[int, int] = (1024, 1024)
 
     def __post_init__(self) -> None:
@@ -61,11 +58,6 @@ class GeminiFusionDeliverConfig:
     def stride(self) -> int:
         """Input pixels along one side of an output cell."""
         return 1
-
-    @property
-    def input_multiple(self) -> int:
-        """Inputs of any size work; multiples of this give features of equal cells."""
-        return 4
 
 
 class ExtraGates(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbd_perception.models.fusing import fold_batch_norm
+from rgbd_perception.models.deployment import fold_batch_norm
 
 
 class ConvNormRelu(nn.Sequential):

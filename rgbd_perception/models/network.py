@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from rgbd_perception.models.fusing import fused_copy
+from rgbd_perception.models.deployment import fused_copy
 from rgbd_perception.models.output import ModelOutput
 
 Fused = TypeVar("Fused", bound="Network")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbd_perception.models.fusing import linear_of
+from rgbd_perception.models.deployment import linear_of
 
 DROPOUT = 0.1
 

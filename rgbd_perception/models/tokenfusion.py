@@ -10,36 +10,22 @@ from torch import Tensor, nn
 
 from rgbd_perception.models.mit import MIT_CONFIGS, Mit, MitConfig
 from rgbd_perception.models.output import ModelOutput
-from rgbd_perception.models.parallel import initialise, stack_streams
+from rgbd_perception.models.parallel import initialise
 from rgbd_perception.models.token_exchange import ScorePredictor, exchanging
-from rgbd_perception.models.two_stream import TwoStreamNetwork, with_ensemble
+from rgbd_perception.models.two_stream import TwoStreamConfig, TwoStreamNetwork, with_ensemble
 
 
 @dataclass(frozen=True)
-class TokenFusionConfig:
+class TokenFusionConfig(TwoStreamConfig):
     """Everything that defines a network of the family.
 
-    Depth statistics are in metres: the published weights probably expect millimetres divided by 5000. That is
-    inferred from the authors' answers to users, not verified with weights.
+    The published weights probably expect millimetres of depth divided by 5000. That is inferred from the
+    authors' answers to users, not verified with weights.
     """
 
     backbone: MitConfig = MIT_CONFIGS["mit_b3"]
-    num_classes: int = 40
-    decoder_dim: int = 256
     drop_path: float = 0.1
-    depth_mean: float = 0.0
     depth_std: float = 5.0
-    input_size: tuple[int, int] = (480, 640)
-
-    @property
-    def stride(self) -> int:
-        """Input pixels along one side of an output cell."""
-        return 4
-
-    @property
-    def input_multiple(self) -> int:
-        """Inputs of any size work; multiples of this give cells of equal size."""
-        return 4
 
 
 class ExchangingMit(Mit):
@@ -72,14 +58,11 @@ class TokenFusion(TwoStreamNetwork):
     """Both streams through one backbone that exchanges tokens."""
 
     def __init__(self, config: TokenFusionConfig) -> None:
-        encoder = ExchangingMit(config.backbone, config.drop_path)
-        super().__init__(encoder, config.backbone, config.decoder_dim, config.num_classes)
-        self.config = config
+        super().__init__(config, ExchangingMit(config.backbone, config.drop_path))
 
     def forward_with_scores(self, rgb: Tensor, depth: Tensor) -> tuple[ModelOutput, Tensor]:
         """As ``forward``, and the scores (2B, N), color first, whose sum is a term of the training's loss."""
-        stacked = stack_streams({"rgb": rgb, "depth": depth}, self.min_size)
-        features, scores = self.encoder.features_and_scores(stacked)
+        features, scores = self.encoder.features_and_scores(self.stack(rgb, depth))
         return with_ensemble(self.decoder(features), self.alpha), scores
 
 

@@ -6,15 +6,44 @@ The frame that GeminiFusion, DiffPixelFormer and TokenFusion have in common.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from rgbd_perception.models.backbones import BackboneConfig
+from rgbd_perception.models.backbones import BACKBONES, BackboneConfig
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.output import ModelOutput
 from rgbd_perception.models.parallel import STREAMS, stack_streams
 from rgbd_perception.models.segformer_head import SegFormerHead
+
+PATCH = 4
+
+
+@dataclass(frozen=True)
+class TwoStreamConfig:
+    """The part of the configuration that the families share.
+
+    ``drop_path`` is the rate of the published trainings. Depth statistics are in metres.
+    """
+
+    backbone: BackboneConfig = BACKBONES["mit_b3"]
+    num_classes: int = 40
+    decoder_dim: int = 256
+    drop_path: float = 0.4
+    depth_mean: float = 0.0
+    depth_std: float = 1.0
+    input_size: tuple[int, int] = (480, 640)
+
+    @property
+    def stride(self) -> int:
+        """Input pixels along one side of an output cell."""
+        return PATCH
+
+    @property
+    def input_multiple(self) -> int:
+        """Inputs of any size work; multiples of this give cells of equal size."""
+        return PATCH
 
 
 class TwoStreamNetwork(Network):
@@ -24,25 +53,27 @@ class TwoStreamNetwork(Network):
     into the streams, as in the references.
     """
 
-    def __init__(
-        self, encoder: nn.Module, backbone: BackboneConfig, decoder_dim: int, num_classes: int
-    ) -> None:
+    def __init__(self, config: TwoStreamConfig, encoder: nn.Module) -> None:
         super().__init__()
-        self.min_size = backbone.min_size
+        self.config: TwoStreamConfig = config
         self.encoder = encoder
-        self.decoder = SegFormerHead(backbone.widths, decoder_dim, num_classes)
+        self.decoder = SegFormerHead(config.backbone.widths, config.decoder_dim, config.num_classes)
         self.alpha = nn.Parameter(torch.ones(STREAMS))
 
     def forward(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
         """Normalised color (B, 3, H, W) and depth (B, 1 or 3, H, W) -> class scores (B, K, H/4, W/4).
 
-        Any size of at least ``min_size``; the scores are rounded up to ceil(H/4) x ceil(W/4).
+        Any size of at least the backbone's ``min_size``; the scores are rounded up to ceil(H/4) x ceil(W/4).
         """
         return with_ensemble(self.decoder(self.features(rgb, depth)), self.alpha)
 
     def features(self, rgb: Tensor, depth: Tensor) -> Sequence[Tensor]:
         """What the decoder gets: (2B, C, h, w) at strides 4, 8, 16, 32, color first."""
-        return self.encoder(stack_streams({"rgb": rgb, "depth": depth}, self.min_size))
+        return self.encoder(self.stack(rgb, depth))
+
+    def stack(self, rgb: Tensor, depth: Tensor) -> Tensor:
+        """What the encoder gets: (2B, 3, H, W), color first."""
+        return stack_streams({"rgb": rgb, "depth": depth}, self.config.backbone.min_size)
 
 
 def with_ensemble(logits: Tensor, alpha: Tensor) -> ModelOutput:

@@ -14,17 +14,17 @@ import torch
 from torch import nn
 
 
-def golden_folder(shared_data: Path) -> Path:
+def golden_folder(shared_data: Path, family: str = "dveformer") -> Path:
     """The folder of golden values beside the shared data; skips where it is absent."""
-    folder = shared_data.parent / "reference" / "parity" / "dveformer"
+    folder = shared_data.parent / "reference" / "parity" / family
     if not folder.is_dir():
         pytest.skip(f"no golden values at {folder}")
     return folder
 
 
-def weights_module(folder: Path) -> ModuleType:
+def weights_module(folder: Path, name: str = "weights") -> ModuleType:
     """The script that computes every weight from its name and shape."""
-    spec = importlib.util.spec_from_file_location("golden_weights", folder / "weights.py")
+    spec = importlib.util.spec_from_file_location(f"golden_{name}", folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

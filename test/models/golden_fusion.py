@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor, nn
+
+from test.models.golden import golden_folder, manifest, weights_module
 
 
 class Golden:
     """A network's names and shapes, the values of its tensors, inputs and wanted outputs."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._weights = _weights_module(folder)
-        self.manifest: dict[str, Any] = json.loads((folder / f"{name}.manifest.json").read_text())
+    def __init__(self, shared_data: Path, name: str) -> None:
+        """Skips the test where there are none."""
+        folder = golden_folder(shared_data, ".")
+        self._weights = weights_module(folder, "deterministic_weights_more")
+        self.manifest = manifest(folder, name)
         with np.load(folder / f"{name}.npz") as file:
             self.arrays = {key: torch.from_numpy(file[key]) for key in file}
 
@@ -51,23 +50,6 @@ class Golden:
         )
 
 
-def golden_folder(shared_data: Path) -> Path:
-    """The folder of golden values beside the shared data; skips where it is absent."""
-    folder = shared_data.parent / "reference" / "parity"
-    if not folder.is_dir():
-        pytest.skip(f"no golden values at {folder}")
-    return folder
-
-
 def shapes_of(model: nn.Module) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and type of every tensor of a network's state."""
     return {name: (tuple(value.shape), str(value.dtype)) for name, value in model.state_dict().items()}
-
-
-def _weights_module(folder: Path) -> ModuleType:
-    """The script that computes every weight from its name and shape."""
-    spec = importlib.util.spec_from_file_location("golden_fusion", folder / "deterministic_weights_more.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

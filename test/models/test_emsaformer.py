@@ -53,35 +53,6 @@ def test_every_parameter_but_the_side_heads_learns() -> None:
     assert [name for name in idle if "_side_output_heads" not in name] == []
 
 
-@pytest.mark.parametrize("name", ["emsaformer_semantic_mlp", "dveformer_reducedres", "rgbd_mini"])
-def test_pixels_beyond_the_last_patch_are_ignored(name: str) -> None:
-    model = tiny(name)
-    rgb, depth = torch.randn(1, 3, 47, 70), torch.randn(1, 1, 47, 70)
-    with torch.no_grad():
-        found = tensors(model(rgb, depth))
-        wanted = tensors(model(rgb[:, :, :44, :68], depth[:, :, :44, :68]))
-    for key, value in wanted.items():
-        assert torch.equal(found[key], value)
-
-
-@pytest.mark.parametrize(
-    ("name", "rgb", "depth", "message"),
-    [
-        ("emsaformer_multitask_mlp", (1, 3, 48, 64), (1, 1, 48, 64), "multiples of 32"),
-        ("emsaformer_semantic_emsanet", (1, 3, 64, 80), (1, 1, 64, 80), "multiples of 32"),
-        ("emsaformer_semantic_mlp", (1, 3, 1, 1), (1, 1, 1, 1), "multiples of 4"),
-        ("emsaformer_semantic_mlp", (0, 3, 32, 32), (0, 1, 32, 32), "at least one"),
-        ("emsaformer_semantic_mlp", (1, 4, 32, 32), (1, 1, 32, 32), "rgb of shape"),
-        ("emsaformer_semantic_mlp", (1, 3, 32, 32), (1, 3, 32, 32), "depth of shape"),
-        ("dveformer_reducedres", (1, 3, 32, 32), (1, 1, 32, 36), "one batch and size"),
-        ("dveformer_reducedres", (3, 32, 32), (1, 32, 32), "rgb of shape"),
-    ],
-)
-def test_bad_inputs_are_named(name: str, rgb: tuple[int, ...], depth: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        tiny(name)(torch.zeros(rgb), torch.zeros(depth))
-
-
 def test_an_unknown_decoder_is_refused() -> None:
     with pytest.raises(UserError, match="mlp or emsanet"):
         create_model("emsaformer_semantic_mlp", semantic_decoder="unet")

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from rgbd_perception.models import ModelOutput
 from rgbd_perception.models.network import Network
-from test.models.tiny import SIZE, tensors, tiny
-
-MODELS = [
-    "rgbd_mini",
-    "dveformer_reducedres",
-    "dveformer_fullres",
-    "emsaformer_semantic_mlp",
-    "emsaformer_semantic_emsanet",
-    "emsaformer_multitask_mlp",
-    "emsaformer_multitask_emsanet",
-]
+from test.models.tiny import SIZE, VARIANTS, tensors, tiny
 
 
 def inputs(size: tuple[int, int] = SIZE, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
@@ -32,9 +24,9 @@ def run(model: Network, rgb: Tensor, depth: Tensor) -> dict[str, Tensor]:
     return tensors(model(rgb, depth))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_equal_in_both_precisions(name: str) -> None:
-    model = tiny(name)
+@pytest.mark.parametrize(("name", "overrides"), VARIANTS)
+def test_equal_in_both_precisions(name: str, overrides: dict[str, Any]) -> None:
+    model = tiny(name, **overrides)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     plain, fused = run(model, *inputs()), run(model.fused(), *inputs())
     assert fused.keys() == plain.keys()
@@ -49,26 +41,51 @@ def test_equal_in_both_precisions(name: str) -> None:
         assert difference < 1e-9, key
 
 
-def test_nothing_is_left_to_fold() -> None:
-    fused = tiny("emsaformer_multitask_emsanet").fused()
+@pytest.mark.parametrize(("name", "overrides"), VARIANTS)
+def test_nothing_is_left_to_fold(name: str, overrides: dict[str, Any]) -> None:
+    fused = tiny(name, **overrides).fused()
     assert not [module for module in fused.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert not [name for name, _ in fused.named_parameters() if "cpb_mlp" in name]
-    assert not [name for name, _ in fused.named_parameters() if "_side_output_heads" in name]
+    left = [key for key, _ in fused.named_parameters()]
+    for part in ("cpb_mlp", "position_bias_table", "_side_output_heads"):
+        assert not [key for key in left if part in key]
+    assert not any(parameter.requires_grad for parameter in fused.parameters())
+
+
+def test_the_key_bias_of_swin_v2_is_zero() -> None:
+    fused = tiny("emsaformer_multitask_emsanet").fused()
     keys = [value.chunk(3)[1] for name, value in fused.named_parameters() if name.endswith("qkv.bias")]
     assert keys and not any(key.any() for key in keys)
 
 
+@pytest.mark.parametrize("name", ["geminifusion_mit_b0", "diffpixelformer_mit_b0"])
+def test_fusions_in_closed_form_are_less_work(name: str) -> None:
+    plain = tiny(name, decoder_dim=64)
+    fused = plain.fused()
+    compute = []
+    for model in (plain, fused):
+        with FlopCounterMode(display=False) as counter:
+            run(model, *inputs())
+        compute.append(counter.get_total_flops())
+    assert compute[1] < 0.9 * compute[0]
+    assert not any("relation_judger" in key or "cross_attn" in key for key in fused.state_dict())
+
+
 @pytest.mark.parametrize("size", [(64, 64), (128, 96)])
-def test_other_sizes_than_the_prepared_one(size: tuple[int, int]) -> None:
-    model = tiny("emsaformer_multitask_mlp")
+@pytest.mark.parametrize("name", ["emsaformer_multitask_mlp", "geminifusion_swin_tiny"])
+def test_other_sizes_than_the_prepared_one(name: str, size: tuple[int, int]) -> None:
+    model = tiny(name)
     plain, fused = run(model, *inputs(size)), run(model.fused(), *inputs(size))
     for key, wanted in plain.items():
         torch.testing.assert_close(fused[key], wanted, atol=5e-5, rtol=1e-5, msg=key)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_stays_finite_and_near(dtype: torch.dtype) -> None:
-    model = tiny("emsaformer_multitask_emsanet")
+@pytest.mark.parametrize(
+    "name",
+    ["emsaformer_multitask_emsanet", "geminifusion_mit_b0", "geminifusion_swin_tiny", "tokenfusion_mit_b2"],
+)
+def test_half_precision_stays_finite_and_near(name: str, dtype: torch.dtype) -> None:
+    model = tiny(name)
     wanted = run(model, *inputs())
     found = run(model.fused().to(dtype), *inputs(dtype=dtype))
     for key, value in found.items():
@@ -77,25 +94,30 @@ def test_half_precision_stays_finite_and_near(dtype: torch.dtype) -> None:
         assert error < 0.05, (key, float(error))
 
 
-class _Logits(nn.Module):
+class _Tensors(nn.Module):
     """Exporters want tensors."""
 
     def __init__(self, model: Network) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, rgb: Tensor, depth: Tensor) -> Tensor:
-        output: ModelOutput = self.model(rgb, depth)
-        assert output.logits is not None
-        return output.logits
+    def forward(self, rgb: Tensor, depth: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensors(self.model(rgb, depth)).values())
 
 
-def test_exports_with_constants_only() -> None:
-    """No sigmoid of a position bias, no mask in the graph: they are constants of the prepared size."""
-    model = tiny("emsaformer_semantic_mlp").fused()
+@pytest.mark.parametrize(
+    "name", ["dveformer_fullres", "emsaformer_multitask_mlp", "geminifusion_swin_tiny", "geminifusion_mit_b0"]
+)
+def test_exports_with_constants_only(name: str) -> None:
+    """No mask and no position bias is worked out in the graph: they are constants of the prepared size."""
+    model = tiny(name).fused()
     rgb, depth = inputs()
-    exported = torch.export.export(_Logits(model), (rgb, depth))
+    exported = torch.export.export(_Tensors(model), (rgb, depth))
+    wanted = run(model, rgb, depth)
     with torch.no_grad():
-        torch.testing.assert_close(exported.module()(rgb, depth), model(rgb, depth).logits)
+        for found, value in zip(exported.module()(rgb, depth), wanted.values(), strict=True):
+            torch.testing.assert_close(found, value)
     called = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
-    assert not {name for name in called if "sigmoid" in name or "masked_fill" in name or "roll" in name}
+    assert not {
+        name for name in called if "masked_fill" in name or "roll" in name or "aten.index.Tensor" in name
+    }

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rgbd_perception.models import create_model
-from test.models.golden_fusion import Golden, golden_folder, shapes_of
+from test.models.golden_fusion import Golden, shapes_of
 
 NAMES = [
     "geminifusion_mit_b3",
@@ -21,7 +21,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden_values(shared_data: Path, name: str) -> None:
-    golden = Golden(golden_folder(shared_data), f"{name}_nyu40")
+    golden = Golden(shared_data, f"{name}_nyu40")
     model = create_model(name).eval()
     assert shapes_of(model) == golden.shapes
     assert sum(value.numel() for value in model.parameters()) == golden.manifest["num_parameters"]

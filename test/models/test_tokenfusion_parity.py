@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
-from rgbd_perception.errors import UserError
 from rgbd_perception.models import create_model
 from rgbd_perception.models.mit import MitBlock
 from rgbd_perception.models.token_exchange import THRESHOLD, ScorePredictor, exchanging
 from rgbd_perception.models.translation import TranslationConfig, TranslationGenerator
-from test.models.golden_fusion import Golden, golden_folder, shapes_of
+from test.models.golden_fusion import Golden, shapes_of
 
 
 def test_segmentation(shared_data: Path) -> None:
-    golden = Golden(golden_folder(shared_data), "tokenfusion_mit_b3_nyu40")
+    golden = Golden(shared_data, "tokenfusion_mit_b3_nyu40")
     model = create_model("tokenfusion_mit_b3").eval()
     assert shapes_of(model) == golden.shapes
     golden.fill(model)
@@ -33,7 +31,7 @@ def test_segmentation(shared_data: Path) -> None:
 
 
 def test_translation(shared_data: Path) -> None:
-    golden = Golden(golden_folder(shared_data), "tokenfusion_translation_gen_b2")
+    golden = Golden(shared_data, "tokenfusion_translation_gen_b2")
     model = TranslationGenerator(TranslationConfig()).eval()
     assert shapes_of(model) == golden.shapes
     golden.fill(model)
@@ -44,12 +42,6 @@ def test_translation(shared_data: Path) -> None:
     golden.check("image_0", output.first)
     golden.check("image_1", output.second)
     golden.check("image_ens_sub", output.ensemble[:, :, ::7, ::5])
-
-
-def test_translation_needs_whole_cells() -> None:
-    config = TranslationConfig(widths=(8, 8, 8, 8, 8), depths=(1,) * 5, heads=(1,) * 5)
-    with pytest.raises(UserError, match="multiples of 32"):
-        TranslationGenerator(config)(torch.zeros(1, 3, 32, 48), torch.zeros(1, 3, 32, 48))
 
 
 def test_the_rule_of_exchange() -> None:

@@ -10,8 +10,8 @@ from torch import nn
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.models.dsim import Dsim
-from rgbd_perception.models.gemini_fusion import GeminiFusion
-from test.models.golden_fusion import Golden, golden_folder, shapes_of
+from rgbd_perception.models.pixel_fusion import GeminiFusion
+from test.models.golden_fusion import Golden, shapes_of
 
 FUSIONS = {
     "module_geminifusion_dim64": GeminiFusion(),
@@ -28,7 +28,7 @@ def host_of(fusion: GeminiFusion, dim: int = 64) -> nn.Module:
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_golden_values(shared_data: Path, name: str) -> None:
-    golden = Golden(golden_folder(shared_data), name)
+    golden = Golden(shared_data, name)
     fusion = FUSIONS[name]
     host = host_of(fusion)
     assert shapes_of(host) == golden.shapes
