@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rgbd_perception.errors import UserError
+from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.backends import create_backend
 from rgbd_perception.inference.masks import upsample_masks
@@ -52,6 +52,7 @@ class Predictor:
         network = create_model(info.model, **info.settings)
         load_checkpoint(network, weights.state).require_complete()
         self._config = network.config
+        self._min_size = network.min_size
         self._backend = create_backend(backend, network)
         self._temperature = info.temperature
         self.model_id = info.model_id
@@ -77,7 +78,8 @@ class Predictor:
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
         """Labels, confidence, embeddings of the grid; with ``masks`` labels and confidence of each pixel too.
 
-        Depth that is missing, not finite, negative or beyond 20 m counts as missing.
+        Depth that is missing, not finite, negative or beyond 20 m counts as missing. Raises FrameDropped
+        ``prediction_not_finite`` where the network gives NaN, so that none gets into a map.
         """
         clock = _Clock()
         stride = self.stride(frame.shape)
@@ -90,6 +92,8 @@ class Predictor:
             raise RuntimeError(f"{self.model_id} has no embeddings")
         embedding = output.embedding[:, :, :height, :width]
         grid = compare_with_classes(embedding, self._class_matrix.to(embedding.device), self._temperature)
+        if not torch.isfinite(grid.log_probability).all():
+            raise FrameDropped("prediction_not_finite", f"{self.model_id} gave NaN or infinite values")
         cell_labels, cell_confidence = classify(grid.log_probability)
         clock.lap("postprocess")
         labels: NDArray[np.uint16] | None = None
@@ -124,7 +128,8 @@ class Predictor:
             self._config.depth_mean,
             self._config.depth_std,
         )
-        rgb, normed = (pad_to_multiple(tensor, self._config.input_multiple) for tensor in inputs)
+        multiple = self._config.input_multiple
+        rgb, normed = (pad_to_multiple(tensor, multiple, self._min_size) for tensor in inputs)
         return rgb, normed
 
 

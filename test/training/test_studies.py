@@ -16,7 +16,6 @@ from rgbd_perception.cli.main import main
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.weights import WeightsInfo, save_weights
 from rgbd_perception.models import create_model
-from rgbd_perception.models.mit import MitConfig
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.corruptions import (
     Corruption,
@@ -31,6 +30,7 @@ from rgbd_perception.training.run_study import run_study
 from rgbd_perception.training.shards import View, open_shards
 from rgbd_perception.training.studies import STUDIES, Study
 from rgbd_perception.training.study_plot import draw_study
+from test.models.tiny import tiny
 from test.training.tiny import CLASSES, class_embeddings, write_tiny_shards
 
 SHAPE = (48, 64)
@@ -163,10 +163,7 @@ def test_mistakes_are_one_line(
 
 
 def classifier(classes: int) -> Network:
-    backbone = MitConfig(widths=(8, 16, 40, 64), depths=(1, 1, 1, 1))
-    torch.manual_seed(0)
-    model = create_model("geminifusion_mit_b0", backbone=backbone, num_classes=classes, decoder_dim=16)
-    return model.eval()
+    return tiny("geminifusion_mit_b0", num_classes=classes)
 
 
 def test_networks_with_a_classifier_are_studied_too(shards: Path) -> None:
