@@ -22,7 +22,9 @@ def check_plot_file(path: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise UserError("--plot needs matplotlib: install it with pip install matplotlib") from error
+        raise UserError(
+            "--plot needs matplotlib: install it with pip install 'rgbd_perception[plots]'"
+        ) from error
 
 
 def write_study_plot(path: Path, result: dict[str, Any]) -> None:
