@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=Path, metavar="FILE", help="draw the study: a PNG, SVG or PDF file, by its ending"
     )
     parser.add_argument("--max-views", type=int, metavar="N", help="only so many views, evenly spread")
-    parser.add_argument("--no-probe", action="store_true", help="leave out the linear probe")
+    parser.add_argument("--no-probe", action="store_true", help="leave out visual means and linear probe")
     parser.add_argument("--no-render", action="store_true", help="score on the views that are there")
     add_json_argument(parser)
 
@@ -133,8 +133,9 @@ def _print_scores(result: dict[str, Any]) -> None:
         for way in ("by_text", "by_classifier")
         for name, scores in result.get(way, {}).items()
     }
-    if "by_linear_probe" in result:
-        columns["linear probe"] = result["by_linear_probe"]
+    for way in ("by_visual_means", "by_linear_probe"):
+        if way in result:
+            columns[way.removeprefix("by_").replace("_", " ")] = result[way]
     print(f"IoU in percent on {result['views']} held-out views")
     first = next(iter(columns.values()))
     for name, scores in columns.items():

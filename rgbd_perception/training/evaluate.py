@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from rgbd_perception.inference.embedding_classes import class_logits
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.corruptions import Corruption, ReplacedColor, ReplacedDepth, Unchanged
 from rgbd_perception.training.metrics import Confusion
-from rgbd_perception.training.probe import fit_probe
+from rgbd_perception.training.probe import collect_samples, fit_probe, visual_means
 from rgbd_perception.training.shards import Shard, View
 from rgbd_perception.training.view_outputs import class_scores, embed_view, full_size_labels, label_image
 
@@ -34,7 +34,7 @@ def evaluate_model(
     probe_views: int = 400,
     max_views: int | None = None,
 ) -> dict[str, Any]:
-    """Scores by kind of input; where ``train`` is given also those of a linear probe.
+    """Scores by kind of input; where ``train`` is given also those of visual means and of a linear probe.
 
     A network with embeddings is scored ``by_text``, another ``by_classifier``. Class logits are interpolated
     to the size of the view before the arg-max, as in the published evaluation.
@@ -51,8 +51,12 @@ def evaluate_model(
     way = "by_text" if model.has_embeddings else "by_classifier"
     result: dict[str, Any] = {"views": len(places), way: by_input}
     if train:
-        probe = fit_probe(model, train, len(names), probe_views)
-        result["by_linear_probe"] = _score_probe(model, places, probe, names)
+        samples = collect_samples(model, train, probe_views)
+        rows = {
+            "by_visual_means": visual_means(samples, classes),
+            "by_linear_probe": fit_probe(samples, len(names)),
+        }
+        result |= _score_rows(model, places, rows, names)
     return result
 
 
@@ -72,14 +76,17 @@ def spread_views(shards: Sequence[Shard], max_views: int | None) -> list[tuple[S
     return places
 
 
-def _score_probe(
-    model: Network, places: Sequence[tuple[Shard, int]], probe: Tensor, names: Sequence[str]
+def _score_rows(
+    model: Network, places: Sequence[tuple[Shard, int]], rows: Mapping[str, Tensor], names: Sequence[str]
 ) -> dict[str, Any]:
-    confusion = Confusion(len(names))
-    for shard, view in _progress(places, "linear probe"):
-        scores = class_logits(embed_view(model, view), probe)
-        confusion.add(label_image(shard, view), full_size_labels(scores, _shape(view), model.config.stride))
-    return confusion.scores(names).as_json()
+    """Scores by the name of ``rows`` (C, D), with color and depth."""
+    confusions = {name: Confusion(len(names)) for name in rows}
+    for shard, view in _progress(places, "probes"):
+        embedding, truth = embed_view(model, view), label_image(shard, view)
+        for name, confusion in confusions.items():
+            logits = class_logits(embedding, rows[name])
+            confusion.add(truth, full_size_labels(logits, _shape(view), model.config.stride))
+    return {name: confusion.scores(names).as_json() for name, confusion in confusions.items()}
 
 
 def _progress(places: Sequence[tuple[Shard, int]], text: str) -> Iterator[tuple[Shard, View]]:

@@ -63,14 +63,14 @@ def draw_study(result: dict[str, Any]) -> Figure:
 
 
 def _draw_bars(axes: Axes, cases: dict[str, list[tuple[Any, float]]]) -> None:
-    start = 0
+    start, ticks = 0, {}
     for series, points in cases.items():
         places = range(start, start + len(points))
         bars = axes.bar(places, [score for _, score in points], width=0.7, label=series)
         axes.bar_label(bars, fmt="%.1f")
+        ticks.update(zip(places, (level for level, _ in points), strict=True))
         start += len(points) + 1  # a gap between the series
-    ticks = [level for points in cases.values() for level in (*(level for level, _ in points), "")]
-    axes.set_xticks(range(len(ticks)), ticks)
+    axes.set_xticks(list(ticks), list(ticks.values()))
 
 
 def _draw_curves(axes: Axes, cases: dict[str, list[tuple[Any, float]]], logarithmic: bool) -> None:
