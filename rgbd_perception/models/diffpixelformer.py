@@ -33,8 +33,8 @@ class DiffPixelFormer(TwoStreamNetwork):
 def _fusion(config: DiffPixelFormerConfig) -> Fusion:
     """The released Swin has GeminiFusion's module; DSIM in a Swin, as the paper describes it, is our work."""
     if isinstance(config.backbone, SwinConfig) and config.mode == "released":
-        return GeminiFusion(config.fusion_heads)
-    return Dsim(config.fusion_heads, config.mode)
+        return GeminiFusion(config.fusion_heads, config.discriminator)
+    return Dsim(config.fusion_heads, config.discriminator, config.mode)
 
 
 DIFFPIXELFORMER_CONFIGS: dict[str, DiffPixelFormerConfig] = {

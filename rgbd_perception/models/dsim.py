@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.models.discriminators import DiscriminatorName
 from rgbd_perception.models.folded_fusion import FoldedDsim
 from rgbd_perception.models.fusion import DIRECTIONS, TwoLayerMlp
-from rgbd_perception.models.pixel_fusion import GeminiFusion, equip_pixel_attention
+from rgbd_perception.models.pixel_fusion import GeminiFusion
 
 DsimMode = Literal["released", "stacked", "paper"]
 
@@ -34,6 +35,17 @@ class Dsim(GeminiFusion):
     def __post_init__(self) -> None:
         if self.mode not in get_args(DsimMode):
             raise UserError(f"expected mode {', '.join(get_args(DsimMode))}, got {self.mode!r}")
+        super().__post_init__()
+        if self.mode == "released" and self.chosen_discriminator != self.published_discriminator:
+            raise UserError(
+                f"expected mode stacked or paper for discriminator {self.discriminator}, got mode released, "
+                "in which no discriminator reaches the output"
+            )
+
+    @property
+    def published_discriminator(self) -> DiscriminatorName:
+        """The one in the checkpoints."""
+        return "sigmoid" if self.mode == "released" else "softmax"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,8 +55,7 @@ class Dsim(GeminiFusion):
 
     def equip(self, host: nn.Module, dim: int) -> None:
         """Register the parameters for streams of width ``dim`` in ``host``."""
-        score = nn.Sigmoid() if self.mode == "released" else nn.Softmax(dim=-1)
-        equip_pixel_attention(host, dim, self.heads, score)
+        super().equip(host, dim)
         for direction in DIRECTIONS:
             host.add_module(f"diff_{direction}", TwoLayerMlp(dim, dim))
             host.register_parameter(f"scale_factor_{direction}", nn.Parameter(torch.full((2,), 0.5)))

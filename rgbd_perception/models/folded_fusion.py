@@ -19,17 +19,18 @@ class FoldedGemini(nn.Module):
     """
 
     def __init__(self, attentions: tuple[Any, Any], judger: Any, k_noise: Tensor, v_noise: Tensor) -> None:
-        """Attentions of both directions, the discriminator's MLP, and noise (2, C), all of the plain form."""
+        """Attentions of both directions, a discriminator that starts with an MLP, and noise (2, C)."""
         super().__init__()
         self.heads = attentions[0].heads
         scale = (k_noise.shape[1] // self.heads) ** -0.5
-        judge_own, judge_other = judger.fc1.weight.chunk(2, dim=1)
+        mlp, *rest = judger
+        judge_own, judge_other = mlp.fc1.weight.chunk(2, dim=1)
         own, other, keys, outputs = [], [], [], []
         for attention, key_noise, value_noise in zip(attentions, k_noise, v_noise, strict=True):
             to_query, to_key, to_value = attention.in_proj_weight.chunk(3)
             query_bias, _, value_bias = attention.in_proj_bias.chunk(3)
             weight = torch.cat((scale * to_query, to_value, judge_own))
-            own.append((weight, torch.cat((scale * query_bias, to_value @ value_noise, judger.fc1.bias))))
+            own.append((weight, torch.cat((scale * query_bias, to_value @ value_noise, mlp.fc1.bias))))
             other.append(torch.cat((to_value, judge_other)))
             keys.append(linear_of(to_key, to_key @ key_noise))
             out = attention.out_proj
@@ -38,7 +39,7 @@ class FoldedGemini(nn.Module):
             linear_of(torch.cat((weight, seen)), torch.cat((bias, bias.new_zeros(seen.shape[0]))))
             for (weight, bias), seen in zip(own, reversed(other), strict=True)
         )
-        self.judge = linear_of(judger.fc2.weight, judger.fc2.bias)
+        self.judge = nn.Sequential(linear_of(mlp.fc2.weight, mlp.fc2.bias), *rest)
         self.keys, self.outputs = nn.ModuleList(keys), nn.ModuleList(outputs)
 
     def fuse(self, host: nn.Module, x: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class FoldedGemini(nn.Module):
         for direction, own in enumerate(streams):
             query, value, judged, _, _ = parts[direction]
             *_, other_value, other_judged = parts[1 - direction]
-            score = self.judge(F.gelu(judged + other_judged)).softmax(dim=-1)
+            score = self.judge(F.gelu(judged + other_judged))
             key = self.keys[direction](own - own * score)
             weight = (query * key).unflatten(-1, (self.heads, -1)).sum(dim=-1, keepdim=True).sigmoid()
             gained = (weight * (value - other_value).unflatten(-1, (self.heads, -1))).flatten(-2)
@@ -65,10 +66,9 @@ class FoldedDsim(nn.Module):
         super().__init__()
         weights, biases = [], []
         for attention, noise in zip(attentions, v_noise, strict=True):
-            to_value, value_bias = attention.in_proj_weight.chunk(3)[2], attention.in_proj_bias.chunk(3)[2]
-            out = attention.out_proj
-            weights.append(out.weight @ to_value)
-            biases.append(out.bias + out.weight @ (to_value @ noise + value_bias))
+            weight, bias = attention.of_one_token()
+            weights.append(weight)
+            biases.append(bias + weight @ noise)
         self.update = linear_of(torch.cat(weights), torch.cat(biases))
 
     def fuse(self, host: nn.Module, x: Tensor) -> Tensor:

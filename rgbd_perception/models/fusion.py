@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -31,6 +33,32 @@ class Fusion(Protocol):
 
     def folded(self, host: Any) -> nn.Module | None:
         """A module whose ``fuse`` is the same function with less arithmetic; None where there is none."""
+
+
+@dataclass(frozen=True)
+class ModuleFusion:
+    """A fusion that has no published names, and so can be one module of its host.
+
+    ``make`` makes that from the width of the streams. A module with a form for inference offers ``deployed``.
+    """
+
+    make: Callable[[int], nn.Module]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ``equip`` adds to a host."""
+        return ("exchange",)
+
+    def equip(self, host: nn.Module, dim: int) -> None:
+        """Register the module for streams of width ``dim`` in ``host``."""
+        host.add_module("exchange", self.make(dim))
+
+    def fuse(self, host: Any, x: Tensor) -> Tensor:
+        """(2B, H, W, C), stream 0 first -> the same shape."""
+        return host.exchange(x)
+
+    def folded(self, host: Any) -> None:
+        """Nothing: a module is replaced by its form for inference where it is."""
 
 
 @torch.no_grad()
@@ -67,6 +95,14 @@ class PixelAttention(nn.Module):
         scores = (q * k).sum(dim=-1, keepdim=True) * q.shape[-1] ** -0.5
         attended = (scores.softmax(dim=0) * v).sum(dim=0)
         return self.out_proj(attended.flatten(-2))
+
+    def of_one_token(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the linear layer of the value that is left where T is 1, from float64."""
+        _, _, to_value = self.in_proj_weight.double().chunk(3)
+        _, _, value_bias = self.in_proj_bias.double().chunk(3)
+        out = self.out_proj.weight.double()
+        weight, bias = out @ to_value, out @ value_bias + self.out_proj.bias
+        return weight.to(self.out_proj.weight.dtype), bias.to(self.out_proj.weight.dtype)
 
 
 class TwoLayerMlp(nn.Module):

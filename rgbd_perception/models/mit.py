@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from rgbd_perception.models.drop_path import DropPath, drop_path_rates
 from rgbd_perception.models.fusion import Fusion, fold_fusion
 from rgbd_perception.models.parallel import STREAMS, ParallelNorm, Shared, SharedMlp, initialise
+from rgbd_perception.models.window_attention import fit_stages
 
 MLP_RATIO = 4
 PATCH_STRIDES = (4, 2, 2, 2)
@@ -197,3 +198,8 @@ class Mit(nn.Module):
             x = norm(tokens).permute(0, 3, 1, 2)
             features.append(x)
         return features
+
+    def prepare(self, height: int, width: int) -> None:
+        """Work out the constants of frozen fusions for images of this size."""
+        patch = PATCH_STRIDES[0]
+        fit_stages((blocks for _, blocks, _ in self.stages()), -(-height // patch), -(-width // patch))

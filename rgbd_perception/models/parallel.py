@@ -7,12 +7,13 @@ follow the published parameters: ``q.module.weight``, ``norm1.ln_0.weight``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rgbd_perception.models.deployment import linear_of
 from rgbd_perception.models.inputs import check_images
 
 STREAMS = 2
@@ -44,6 +45,25 @@ class ParallelNorm(nn.Module):
         return torch.cat([norm(part) for norm, part in zip(norms, x.chunk(len(norms)), strict=True)])
 
 
+class ParallelLinear(nn.Module):
+    """One linear layer per stream: (2B, ..., C) -> (2B, ..., D)."""
+
+    def __init__(self, dim_in: int, dim_out: int) -> None:
+        super().__init__()
+        self.streams = nn.ModuleList(nn.Linear(dim_in, dim_out) for _ in range(STREAMS))
+
+    @classmethod
+    def of(cls, layers: Sequence[tuple[Tensor, Tensor]]) -> ParallelLinear:
+        """With copies of these weights and biases."""
+        parallel = cls(1, 1)
+        parallel.streams = nn.ModuleList(linear_of(weight, bias) for weight, bias in layers)
+        return parallel
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = x.chunk(STREAMS)
+        return torch.cat([layer(part) for layer, part in zip(self.streams, parts, strict=True)])
+
+
 class SharedMlp(nn.Module):
     """Linear, exact GELU, linear: (..., C) -> (..., C); shared by the streams."""
 
@@ -54,6 +74,12 @@ class SharedMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
+
+
+def exchanged(x: Tensor) -> Tensor:
+    """Each stream in the place of the other: (2B, ...) -> (2B, ...)."""
+    first, second = x.chunk(STREAMS)
+    return torch.cat((second, first))
 
 
 def stack_streams(images: Mapping[str, Tensor], min_size: int) -> Tensor:

@@ -12,6 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rgbd_perception.models.discriminators import (
+    DiscriminatorName,
+    check_discriminator,
+    make_discriminator,
+)
 from rgbd_perception.models.folded_fusion import FoldedGemini
 from rgbd_perception.models.fusion import DIRECTIONS, PixelAttention, TwoLayerMlp
 
@@ -19,20 +24,25 @@ NOISES = ("k_noise", "v_noise")
 """Learned vectors, one per direction, constant over the pixels: nothing is random."""
 
 
-def equip_pixel_attention(host: nn.Module, dim: int, heads: int, score: nn.Module) -> None:
-    """The tensors that GeminiFusion and DSIM have in common; ``score`` ends the relation discriminator."""
-    for direction in DIRECTIONS:
-        host.add_module(f"cross_attn_{direction}", PixelAttention(dim, heads))
-    host.add_module("relation_judger", nn.Sequential(TwoLayerMlp(2 * dim, dim), score))
-    for noise in NOISES:
-        host.add_module(noise, nn.Embedding(len(DIRECTIONS), dim))
-
-
 @dataclass(frozen=True)
 class GeminiFusion:
-    """The module of the paper, as released."""
+    """The module of the paper, as released, or with another of the ``discriminators``; None: its own."""
 
     heads: int = 8
+    discriminator: DiscriminatorName | None = None
+
+    def __post_init__(self) -> None:
+        check_discriminator(self.chosen_discriminator)
+
+    @property
+    def published_discriminator(self) -> DiscriminatorName:
+        """The one in the checkpoints."""
+        return "softmax"
+
+    @property
+    def chosen_discriminator(self) -> DiscriminatorName:
+        """The one that ``equip`` makes."""
+        return self.published_discriminator if self.discriminator is None else self.discriminator
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,7 +51,11 @@ class GeminiFusion:
 
     def equip(self, host: nn.Module, dim: int) -> None:
         """Register the parameters for streams of width ``dim`` in ``host``."""
-        equip_pixel_attention(host, dim, self.heads, nn.Softmax(dim=-1))
+        for direction in DIRECTIONS:
+            host.add_module(f"cross_attn_{direction}", PixelAttention(dim, self.heads))
+        host.add_module("relation_judger", make_discriminator(self.chosen_discriminator, dim))
+        for noise in NOISES:
+            host.add_module(noise, nn.Embedding(len(DIRECTIONS), dim))
 
     def fuse(self, host: Any, x: Tensor) -> Tensor:
         """(2B, ..., C), stream 0 first -> the same shape. Both directions read the unfused streams."""
@@ -56,9 +70,11 @@ class GeminiFusion:
         return keys, values
 
     def folded(self, host: Any) -> nn.Module | None:
-        """The closed form of the attention over two keys."""
+        """The closed form of the attention over two keys; none where the discriminator looks at means."""
+        if not isinstance(host.relation_judger[0], TwoLayerMlp):
+            return None
         attentions = (host.cross_attn_0_to_1, host.cross_attn_1_to_0)
-        return FoldedGemini(attentions, host.relation_judger[0], host.k_noise.weight, host.v_noise.weight)
+        return FoldedGemini(attentions, host.relation_judger, host.k_noise.weight, host.v_noise.weight)
 
     def _update(self, host: Any, direction: int, own: Tensor, other: Tensor) -> Tensor:
         attention = getattr(host, f"cross_attn_{DIRECTIONS[direction]}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rgbd_perception.models.network import Network
 
 _MITS = tuple(f"mit_b{size}" for size in range(6))
+_SWINS = ("swin_tiny", "swin_small", "swin_large_w7", "swin_large_w12")
 
 
 class _Family(NamedTuple):
@@ -45,10 +46,7 @@ _FAMILIES = (
         "geminifusion",
         "GeminiFusionNetwork",
         "GEMINIFUSION_CONFIGS",
-        tuple(
-            f"geminifusion_{backbone}"
-            for backbone in (*_MITS, "swin_tiny", "swin_small", "swin_large_w7", "swin_large_w12")
-        ),
+        tuple(f"geminifusion_{backbone}" for backbone in (*_MITS, *_SWINS)),
     ),
     _Family(
         "geminifusion_deliver",
@@ -70,6 +68,12 @@ _FAMILIES = (
         "TokenFusion",
         "TOKENFUSION_CONFIGS",
         ("tokenfusion_mit_b2", "tokenfusion_mit_b3", "tokenfusion_mit_b5"),
+    ),
+    _Family(
+        "fusion_rows",
+        "FusionRow",
+        "FUSION_ROW_CONFIGS",
+        tuple(f"two_stream_{backbone}" for backbone in (*_MITS, *_SWINS)),
     ),
 )
 

@@ -64,6 +64,7 @@ SWIN_CONFIGS: dict[str, SwinConfig] = {
 class WindowAttentionV1(WindowAttention):
     """Scaled dot-product attention with a table of relative position biases."""
 
+    qkv: nn.Linear
     relative_position_index: Tensor
 
     def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:

@@ -30,6 +30,7 @@ CPB_HIDDEN = 512
 class WindowAttentionV2(WindowAttention):
     """Scaled cosine attention with a log-spaced continuous position bias."""
 
+    qkv: nn.Linear
     relative_coords_table: Tensor
     relative_position_index: Tensor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -30,11 +30,16 @@ class HeadTokens(NamedTuple):
 class WindowAttention(nn.Module):
     """Frame of the attentions: a subclass says what queries and keys are and how positions count."""
 
-    def __init__(self, dim: int, heads: int, windows: Windows) -> None:
+    qkv: nn.Module
+
+    def __init__(
+        self, dim: int, heads: int, windows: Windows, linear: Callable[[int, int], nn.Module] = nn.Linear
+    ) -> None:
+        """``linear`` makes the projections, from the numbers of channels that go in and come out."""
         super().__init__()
         self.dim, self.heads, self.windows = dim, heads, windows
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = linear(dim, 3 * dim)
+        self.proj = linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
@@ -75,7 +80,7 @@ class FrozenWindowAttention(nn.Module):
     order: Tensor
     inverse: Tensor
 
-    def __init__(self, plain: WindowAttention, qkv: nn.Linear) -> None:
+    def __init__(self, plain: WindowAttention, qkv: nn.Module) -> None:
         """``qkv`` takes the place of that of ``plain``, with all that can be folded into it."""
         super().__init__()
         self.heads, self.windows = plain.heads, plain.windows

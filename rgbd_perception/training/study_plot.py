@@ -63,7 +63,8 @@ def draw_study(result: dict[str, Any]) -> Figure:
 
 
 def _draw_bars(axes: Axes, cases: dict[str, list[tuple[Any, float]]]) -> None:
-    start, ticks = 0, {}
+    start = 0
+    ticks: dict[int, str] = {}
     for series, points in cases.items():
         places = range(start, start + len(points))
         bars = axes.bar(places, [score for _, score in points], width=0.7, label=series)

@@ -71,9 +71,18 @@ def test_fusions_in_closed_form_are_less_work(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 64), (128, 96)])
-@pytest.mark.parametrize("name", ["emsaformer_multitask_mlp", "geminifusion_swin_tiny"])
-def test_other_sizes_than_the_prepared_one(name: str, size: tuple[int, int]) -> None:
-    model = tiny(name)
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("emsaformer_multitask_mlp", {}),
+        ("geminifusion_swin_tiny", {}),
+        ("two_stream_mit_b0", {"fusion": "shifted_window"}),
+    ],
+)
+def test_other_sizes_than_the_prepared_one(
+    name: str, overrides: dict[str, Any], size: tuple[int, int]
+) -> None:
+    model = tiny(name, **overrides)
     plain, fused = run(model, *inputs(size)), run(model.fused(), *inputs(size))
     for key, wanted in plain.items():
         torch.testing.assert_close(fused[key], wanted, atol=5e-5, rtol=1e-5, msg=key)
@@ -81,11 +90,24 @@ def test_other_sizes_than_the_prepared_one(name: str, size: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(
-    "name",
-    ["emsaformer_multitask_emsanet", "geminifusion_mit_b0", "geminifusion_swin_tiny", "tokenfusion_mit_b2"],
+    ("name", "overrides"),
+    [
+        ("emsaformer_multitask_emsanet", {}),
+        ("geminifusion_mit_b0", {}),
+        ("geminifusion_mit_b0", {"discriminator": "gmlp"}),
+        ("geminifusion_mit_b0", {"discriminator": "se"}),
+        ("geminifusion_mit_b0", {"discriminator": "eca"}),
+        ("geminifusion_swin_tiny", {}),
+        ("tokenfusion_mit_b2", {}),
+        ("two_stream_mit_b0", {"fusion": "cross_attention"}),
+        ("two_stream_mit_b0", {"fusion": "shifted_window"}),
+        ("two_stream_swin_tiny", {"fusion": "pixel_wise"}),
+    ],
 )
-def test_half_precision_stays_finite_and_near(name: str, dtype: torch.dtype) -> None:
-    model = tiny(name)
+def test_half_precision_stays_finite_and_near(
+    name: str, overrides: dict[str, Any], dtype: torch.dtype
+) -> None:
+    model = tiny(name, **overrides)
     wanted = run(model, *inputs())
     found = run(model.fused().to(dtype), *inputs(dtype=dtype))
     for key, value in found.items():
@@ -106,11 +128,19 @@ class _Tensors(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "name", ["dveformer_fullres", "emsaformer_multitask_mlp", "geminifusion_swin_tiny", "geminifusion_mit_b0"]
+    ("name", "overrides"),
+    [
+        ("dveformer_fullres", {}),
+        ("emsaformer_multitask_mlp", {}),
+        ("geminifusion_swin_tiny", {}),
+        ("geminifusion_mit_b0", {"discriminator": "gmlp"}),
+        ("two_stream_mit_b0", {"fusion": "shifted_window"}),
+        ("two_stream_swin_tiny", {"fusion": "cross_attention"}),
+    ],
 )
-def test_exports_with_constants_only(name: str) -> None:
+def test_exports_with_constants_only(name: str, overrides: dict[str, Any]) -> None:
     """No mask and no position bias is worked out in the graph: they are constants of the prepared size."""
-    model = tiny(name).fused()
+    model = tiny(name, **overrides).fused()
     rgb, depth = inputs()
     exported = torch.export.export(_Tensors(model), (rgb, depth))
     wanted = run(model, rgb, depth)

@@ -16,6 +16,7 @@ ANY_CHANNELS = [
     "geminifusion_swin_tiny",
     "diffpixelformer_mit_b0",
     "tokenfusion_mit_b2",
+    "two_stream_mit_b0",
 ]
 FAMILIES = [*ONE_CHANNEL, *ANY_CHANNELS]
 

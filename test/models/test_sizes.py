@@ -42,6 +42,11 @@ MACS = [
     ("diffpixelformer_swin_tiny", {}, (530, 730), 139.63),
     ("diffpixelformer_swin_large_w12", {}, (480, 640), 814.19),
     ("tokenfusion_mit_b2", {}, (480, 640), 65.63),
+    ("two_stream_mit_b3", {"fusion": "none"}, (480, 640), 100.25),
+    ("two_stream_mit_b3", {"fusion": "cross_attention"}, (480, 640), 482.27),
+    ("two_stream_mit_b3", {"fusion": "shifted_window"}, (530, 730), 212.54),
+    ("two_stream_mit_b3", {"fusion": "local_window"}, (530, 730), 173.74),
+    ("two_stream_mit_b3", {"fusion": "pixel_wise"}, (480, 640), 124.29),
 ]
 """Billions of multiply-accumulates of matrix products and convolutions, one pair of images, 20 classes."""
 

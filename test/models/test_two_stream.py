@@ -1,4 +1,4 @@
-"""GeminiFusion, DiffPixelFormer and TokenFusion: inputs, training, and what golden values cannot see."""
+"""Networks of two streams: inputs, training, and what golden values cannot see."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("geminifusion_swin_tiny", {}),
     ("diffpixelformer_mit_b0", {"mode": "paper"}),
     ("tokenfusion_mit_b2", {}),
+    ("geminifusion_mit_b0", {"discriminator": "gmlp"}),
+    ("geminifusion_swin_tiny", {"discriminator": "se"}),
+    ("geminifusion_mit_b0", {"discriminator": "eca"}),
+    ("two_stream_mit_b0", {"fusion": "shifted_window"}),
+    ("two_stream_swin_tiny", {"fusion": "cross_attention"}),
 ]
 
 

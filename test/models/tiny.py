@@ -41,6 +41,18 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("diffpixelformer_mit_b0", {"mode": "paper"}),
     ("diffpixelformer_swin_tiny", {"mode": "paper"}),
     ("tokenfusion_mit_b2", {}),
+    ("geminifusion_mit_b0", {"discriminator": "sigmoid"}),
+    ("geminifusion_mit_b0", {"discriminator": "gmlp"}),
+    ("geminifusion_swin_tiny", {"discriminator": "se"}),
+    ("geminifusion_mit_b0", {"discriminator": "eca"}),
+    ("diffpixelformer_mit_b0", {"mode": "paper", "discriminator": "gmlp"}),
+    ("two_stream_mit_b0", {"fusion": "none"}),
+    ("two_stream_mit_b0", {"fusion": "cross_attention"}),
+    ("two_stream_mit_b0", {"fusion": "shifted_window"}),
+    ("two_stream_swin_tiny", {"fusion": "shifted_window"}),
+    ("two_stream_mit_b0", {"fusion": "local_window"}),
+    ("two_stream_mit_b0", {"fusion": "pixel_wise"}),
+    ("two_stream_swin_tiny", {"fusion": "pixel_wise"}),
 ]
 """What every family has to offer: names and overrides."""
 
