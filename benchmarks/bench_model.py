@@ -18,7 +18,7 @@ import torch
 
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
 from rgbd_perception.inference import Predictor
-from rgbd_perception.inference.loading import UNTRAINED
+from rgbd_perception.inference.weights import UNTRAINED
 from rgbd_perception.models import create_model
 from rgbd_perception.models.measure import measure
 

@@ -34,8 +34,10 @@ def add_untrained_argument(parser: argparse.ArgumentParser) -> None:
 
 def warn_untrained(model_id: str) -> None:
     """Say so where a network has random weights."""
-    if model_id.endswith("-untrained"):
-        print(f"warning: {model_id} has random weights, its labels mean nothing", file=sys.stderr)
+    from rgbd_perception.inference.weights import untrained_note
+
+    if note := untrained_note(model_id):
+        print(f"warning: {note}", file=sys.stderr)
 
 
 @contextlib.contextmanager

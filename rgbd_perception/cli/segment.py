@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from rgbd_perception.frame import Prediction, RgbdFrame
+    from rgbd_perception.inference import Predictor
     from rgbd_perception.vocabulary import Vocabulary
 
 NAME = "segment"
@@ -32,7 +33,9 @@ EPILOG = """examples:
 DIR gets
   labels.png      16 bit class ids, 0-based; their names are in the JSON and in embeddings.npz
   confidence.png  8 bit, 255 = certain
-  overlay.png     masks over the image, for people
+  masks.png       the classes in colour
+  legend.csv      id, name, color (#rrggbb) and pixels of every class
+  overlay.png     masks over the image with the names of the largest classes, for people
   embeddings.npz  embedding (h, w, D) float16, stride, label_names, model_id, text_space; not from networks
                   that have classes only
 """
@@ -79,11 +82,12 @@ def run(args: argparse.Namespace) -> int:
 
         predictor = Predictor(args.model, backend=args.backend, labels=labels, untrained=args.untrained)
         warn_untrained(predictor.model_id)
-        prediction = predictor(frame)
+        prediction = _predict(predictor, frame)
         files = _write_results(args.out, frame, prediction, predictor.vocabulary)
         result = _summary(prediction, predictor.vocabulary, files)
         for entry in result["classes"][:LEGEND_ENTRIES]:
-            print(f"{entry['share']:7.1%}  {entry['label']:<20} confidence {entry['confidence']:.2f}")
+            score = f"confidence {entry['confidence']:.2f}"
+            print(f"{entry['share']:7.1%}  {entry['color']}  {entry['label']:<20} {score}")
         *others, last = files
         print(f"{', '.join(others)} and {last} are in {args.out}")
     write_json(args.json, result)
@@ -107,17 +111,29 @@ def _read_frame(color_path: Path, depth_path: Path, depth_scale: float) -> RgbdF
         raise UserError(f"cannot use {color_path} with {depth_path}: {error}") from error
 
 
+def _predict(predictor: Predictor, frame: RgbdFrame) -> Prediction:
+    try:
+        return predictor(frame)
+    except FrameDropped as error:
+        raise UserError(f"the network cannot be used on this pair: {error}") from error
+
+
 def _write_results(
     folder: Path, frame: RgbdFrame, prediction: Prediction, vocabulary: Vocabulary
 ) -> dict[str, str]:
-    """Write the results; returns their paths by kind."""
+    """Write the files; returns their paths by kind."""
     import numpy as np
     from PIL import Image
+
+    from rgbd_perception.viewer.legend import write_legend
+    from rgbd_perception.viewer.masks import colorize
 
     assert prediction.labels is not None and prediction.confidence is not None  # asked for
     files = {
         "labels": folder / "labels.png",
         "confidence": folder / "confidence.png",
+        "masks": folder / "masks.png",
+        "legend": folder / "legend.csv",
         "overlay": folder / "overlay.png",
     }
     if prediction.embedding is not None:
@@ -126,6 +142,8 @@ def _write_results(
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(prediction.labels).save(files["labels"])
         Image.fromarray(np.rint(255 * prediction.confidence).astype(np.uint8)).save(files["confidence"])
+        Image.fromarray(colorize(prediction.labels, vocabulary)).save(files["masks"])
+        write_legend(files["legend"], prediction.labels, vocabulary)
         _picture(frame.color, prediction.labels, vocabulary).save(files["overlay"])
         if prediction.embedding is not None:
             np.savez_compressed(
@@ -169,6 +187,7 @@ def _summary(prediction: Prediction, vocabulary: Vocabulary, files: dict[str, st
     """The JSON object."""
     import numpy as np
 
+    from rgbd_perception.viewer.legend import hex_color
     from rgbd_perception.viewer.masks import largest_classes
 
     assert prediction.labels is not None and prediction.confidence is not None
@@ -179,6 +198,7 @@ def _summary(prediction: Prediction, vocabulary: Vocabulary, files: dict[str, st
             {
                 "id": label,
                 "label": vocabulary.names[label],
+                "color": hex_color(vocabulary.colors[label]),
                 "pixels": int(inside.sum()),
                 "share": float(inside.mean()),
                 "confidence": float(np.mean(prediction.confidence[inside])),

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.inference.weights import SUFFIX, WeightsFile, WeightsInfo, default_path, read_weights
+from rgbd_perception.inference.weights import (
+    SUFFIX,
+    UNTRAINED,
+    WeightsFile,
+    WeightsInfo,
+    default_path,
+    read_weights,
+)
 from rgbd_perception.models import create_model, list_models, load_checkpoint
 from rgbd_perception.models.class_names import NYUV2, class_names
 
 if TYPE_CHECKING:
     from rgbd_perception.models.network import Network
-
-UNTRAINED = "untrained"
-"""Stands in the model id in place of the fingerprint."""
 
 
 class LoadedNetwork(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rgbd_perception.errors import UserError
+from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.backends import create_backend
 from rgbd_perception.inference.loading import load_network
@@ -62,6 +62,7 @@ class Predictor:
         network, weights = load_network(model, untrained)
         info = weights.info
         self._config = network.config
+        self._min_size = network.min_size
         self._backend = create_backend(backend, network)
         self.model_id = info.model_id
         self.text_space = info.text_space
@@ -88,7 +89,8 @@ class Predictor:
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
         """Labels, confidence, embeddings of the grid; with ``masks`` labels and confidence of each pixel too.
 
-        Depth that is missing, not finite, negative or beyond 20 m counts as missing.
+        Depth that is missing, not finite, negative or beyond 20 m counts as missing. Raises FrameDropped
+        ``prediction_not_finite`` where the network gives NaN, so that none gets into a map.
         """
         clock = _Clock()
         stride = self.stride(frame.shape)
@@ -98,6 +100,8 @@ class Predictor:
         clock.lap("network")
         height, width = -(-frame.shape[0] // stride), -(-frame.shape[1] // stride)
         grid = self._classes(output, height, width)
+        if not torch.isfinite(grid.log_probability).all():
+            raise FrameDropped("prediction_not_finite", f"{self.model_id} gave NaN or infinite values")
         cell_labels, cell_confidence = classify(grid.log_probability)
         clock.lap("postprocess")
         labels: NDArray[np.uint16] | None = None
@@ -141,7 +145,8 @@ class Predictor:
             self._config.depth_mean,
             self._config.depth_std,
         )
-        rgb, normed = (pad_to_multiple(tensor, self._config.input_multiple) for tensor in inputs)
+        multiple = self._config.input_multiple
+        rgb, normed = (pad_to_multiple(tensor, multiple, self._min_size) for tensor in inputs)
         return rgb, normed
 
 

@@ -80,11 +80,12 @@ def normalize(color: Tensor, depth: Tensor, depth_mean: float, depth_std: float)
     return rgb.permute(0, 3, 1, 2), normed.unsqueeze(1)
 
 
-def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Zeros at the right and at the bottom of (B, C, H, W), up to a multiple of ``multiple``."""
+def pad_to_multiple(x: Tensor, multiple: int, min_size: int = 1) -> Tensor:
+    """Zeros at the right and at the bottom of (B, C, H, W), up to a multiple of ``multiple``.
+
+    Height and width of the result are at least ``min_size``.
+    """
     from torch.nn import functional as F
 
-    height, width = x.shape[2:]
-    if height % multiple == 0 and width % multiple == 0:
-        return x
-    return F.pad(x, (0, -width % multiple, 0, -height % multiple))
+    missing = [-(-max(side, min_size) // multiple) * multiple - side for side in x.shape[2:]]
+    return F.pad(x, (0, missing[1], 0, missing[0])) if any(missing) else x

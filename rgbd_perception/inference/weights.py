@@ -34,6 +34,9 @@ SUFFIX = ".safetensors"
 PACKAGED = ("rgbd_mini",)
 """Models whose weights come with this package."""
 
+UNTRAINED = "untrained"
+"""Stands in the model id of a network with random weights, in place of the fingerprint."""
+
 FOLDER = Path(__file__).parent.parent / "models" / "weights"
 
 
@@ -86,6 +89,15 @@ def imported_path(model: str) -> Path:
     chosen = os.environ.get("XDG_DATA_HOME", "")
     data = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".local" / "share"
     return data / PACKAGE / "models" / f"{model}{SUFFIX}"
+
+
+def untrained_note(model_id: str) -> str:
+    """What people must know about a network with random weights; empty for any other."""
+    return (
+        f"{model_id} has random weights, its labels mean nothing"
+        if model_id.endswith(f"-{UNTRAINED}")
+        else ""
+    )
 
 
 def save_weights(

@@ -29,6 +29,8 @@ class DVEFormerConfig(SwinMultiNetworkConfig):
 class DVEFormer(SwinMultiNetwork):
     """Backbone with two patch embeddings, pyramid pooling, MLP decoder, embedding head."""
 
+    has_embeddings = True
+
     def __init__(self, config: DVEFormerConfig) -> None:
         super().__init__(config)
         decoder = MlpDecoder(

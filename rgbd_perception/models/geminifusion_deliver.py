@@ -113,6 +113,7 @@ class GeminiFusionDeliver(Network):
     def __init__(self, config: GeminiFusionDeliverConfig) -> None:
         super().__init__()
         self.config: GeminiFusionDeliverConfig = config
+        self.min_size = config.backbone.min_size
         fusion = GeminiFusion(config.fusion_heads)
         self.backbone = MergingMit(config.backbone, fusion, config.drop_path, len(config.modalities))
         self.decode_head = SegFormerHead(config.backbone.widths, config.decoder_dim, config.num_classes)
@@ -136,7 +137,7 @@ class GeminiFusionDeliver(Network):
         return self._encode(self._by_name(images))
 
     def _encode(self, images: Mapping[str, Tensor]) -> Sequence[Tensor]:
-        return self.backbone(stack_streams(images, self.config.backbone.min_size))
+        return self.backbone(stack_streams(images, self.min_size))
 
     def _by_name(self, images: Tensor | Sequence[Tensor] | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The images in the order of the modalities."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from rgbd_perception.errors import UserError
@@ -21,7 +22,7 @@ def check_images(
     """Raise InputError unless a network can take these images, by name, color first.
 
     Color is (B, 3, H, W), each other image (B, C, H, W) with C one of ``extra_channels``. All have the same
-    B, which is not 0, the same size of at least ``min_size`` x ``min_size``, and floating-point values.
+    B, which is not 0, the same size of at least ``min_size`` x ``min_size``, and finite floats.
     """
     first, *_ = images.values()
     for index, (name, image) in enumerate(images.items()):
@@ -39,6 +40,17 @@ def check_images(
     if min(first.shape[2:]) < min_size:
         size = " x ".join(map(str, first.shape[2:]))
         raise InputError(f"expected images of at least {min_size} x {min_size} pixels, got {size}")
+    for name, image in images.items():
+        if _can_be_looked_at(image) and not torch.isfinite(image).all():
+            raise InputError(
+                f"expected finite values in {name}, got NaN or infinite ones: missing depth is 0, not NaN"
+            )
+
+
+def _can_be_looked_at(image: Tensor) -> bool:
+    """On another device a look at the values would make the CPU wait; a graph that is recorded has none."""
+    recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+    return image.device.type == "cpu" and not recorded
 
 
 def whole_patches(x: Tensor, patch: int, multiple: int) -> Tensor:

@@ -40,6 +40,11 @@ class Network(nn.Module):
     """Base class of all networks."""
 
     config: NetworkConfig
+    has_embeddings = False
+    """Whether the outputs are text-aligned embeddings, not scores of fixed classes."""
+
+    min_size = 1
+    """Height and width of an input must be at least this."""
 
     def forward(self, rgb: Tensor, depth: Tensor) -> ModelOutput:
         """Normalised color (B, 3, H, W) and depth (B, 1, H, W) -> raw outputs."""

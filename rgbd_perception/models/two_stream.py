@@ -56,6 +56,7 @@ class TwoStreamNetwork(Network):
     def __init__(self, config: TwoStreamConfig, encoder: nn.Module) -> None:
         super().__init__()
         self.config: TwoStreamConfig = config
+        self.min_size = config.backbone.min_size
         self.encoder = encoder
         self.decoder = SegFormerHead(config.backbone.widths, config.decoder_dim, config.num_classes)
         self.alpha = nn.Parameter(torch.ones(STREAMS))
@@ -73,7 +74,7 @@ class TwoStreamNetwork(Network):
 
     def stack(self, rgb: Tensor, depth: Tensor) -> Tensor:
         """What the encoder gets: (2B, 3, H, W), color first."""
-        return stack_streams({"rgb": rgb, "depth": depth}, self.config.backbone.min_size)
+        return stack_streams({"rgb": rgb, "depth": depth}, self.min_size)
 
 
 def with_ensemble(logits: Tensor, alpha: Tensor) -> ModelOutput:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.weights import untrained_note
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.ros.predictors import FramePredictor, PredictorFactory
 from rgbd_perception.vocabulary import Vocabulary
@@ -56,7 +57,8 @@ class PredictorSlot:
             raise UserError(self.problem) from error
         self._exchange(predictor)
         took = time.monotonic() - started
-        return f"model {predictor.model_id} loaded in {took:.1f} s, {len(predictor.vocabulary)} classes"
+        loaded = f"model {predictor.model_id} loaded in {took:.1f} s, {len(predictor.vocabulary)} classes"
+        return f"{loaded}; {untrained}" if (untrained := untrained_note(predictor.model_id)) else loaded
 
     def replace_vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Name other classes for the masks. Raises UserError; then the old vocabulary stays."""

@@ -16,7 +16,7 @@ from rgbd_perception.training.calibration import fit_temperature
 from rgbd_perception.training.checkpoint import load_checkpoint_file
 from rgbd_perception.training.config import TrainConfig
 from rgbd_perception.training.shards import Shard
-from rgbd_perception.training.view_outputs import BOTH, class_cosines, label_image
+from rgbd_perception.training.view_outputs import class_scores, label_image
 
 SAMPLES_PER_VIEW = 400
 
@@ -60,7 +60,7 @@ def fit_on_views(model: Network, shards: list[Shard], class_embeddings: NDArray[
     for shard in shards:
         for index in range(len(shard)):
             view = shard.view(index)
-            grid = class_cosines(model, view, classes, BOTH)[0]
+            grid = class_scores(model, view, classes)[0]
             truth = label_image(shard, view)[stride // 2 :: stride, stride // 2 :: stride]
             chosen = rng.permutation(np.flatnonzero(truth.ravel() >= 0))[:SAMPLES_PER_VIEW]
             cosines.append(grid.flatten(1).T.numpy()[chosen])

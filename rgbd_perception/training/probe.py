@@ -1,30 +1,48 @@
-"""Linear probing: how much about the classes is in the embeddings, whatever their text says.
+"""How much about the classes is in the embeddings, whatever their text says: visual means and linear probe.
 
-As in DVEFormer (arXiv:2601.00359): one bias-free linear map on unit embeddings, initialised with the class
-means of the training views and trained with cross-entropy; the network stays as it is, in evaluation mode.
+As in DVEFormer (arXiv:2601.00359). The network stays as it is, in evaluation mode. The probe is one bias-free
+linear map on unit embeddings, initialised with the class means of the training views and trained with
+cross-entropy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rgbd_perception.inference.embedding_classes import VisualMeans
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.shards import Shard
-from rgbd_perception.training.view_outputs import BOTH, embed_view, label_image
+from rgbd_perception.training.view_outputs import embed_view, label_image
 
 SAMPLES_PER_CLASS_AND_VIEW = 40
 SCALE = 20.0
 """Unit rows and unit embeddings give cosines; the scale lets their softmax become sharp."""
 
 
-def fit_probe(model: Network, shards: Sequence[Shard], classes: int, views: int, steps: int = 400) -> Tensor:
-    """Weights (C, D) of a linear probe fitted on about ``views`` views of the training split."""
-    features, labels = _collect(model, shards, views)
+class Samples(NamedTuple):
+    """Cells of the training views: unit embeddings (N, D) and class ids (N,)."""
+
+    features: Tensor
+    labels: Tensor
+
+
+def visual_means(samples: Samples, text_embeddings: Tensor) -> Tensor:
+    """Unit rows (C, D): where the embeddings of a class lie; without a sample, its text's (C, D)."""
+    means = VisualMeans(*text_embeddings.shape)
+    # What a network says needs no correction by the whole image: that is for the embeddings of a teacher.
+    means.add(samples.labels, samples.features, torch.zeros(samples.features.shape[1]))
+    return means.rows(text_embeddings, diff_factor=0.0)
+
+
+def fit_probe(samples: Samples, classes: int, steps: int = 400) -> Tensor:
+    """Weights (C, D) of a linear probe."""
+    features, labels = samples
     weights = torch.zeros(classes, features.shape[1])
     weights.index_add_(0, labels, features)
     weights = (SCALE * F.normalize(weights, dim=1)).requires_grad_(True)
@@ -41,8 +59,8 @@ def fit_probe(model: Network, shards: Sequence[Shard], classes: int, views: int,
     return weights.detach()
 
 
-def _collect(model: Network, shards: Sequence[Shard], views: int) -> tuple[Tensor, Tensor]:
-    """Unit embeddings (N, D) and class ids (N,) of random cells, at most so many of a class in each view."""
+def collect_samples(model: Network, shards: Sequence[Shard], views: int) -> Samples:
+    """Random cells of about ``views`` views, at most so many of a class in each view."""
     rng = np.random.default_rng(0)
     stride = model.config.stride
     every = max(1, sum(len(shard) for shard in shards) // views)
@@ -56,7 +74,7 @@ def _collect(model: Network, shards: Sequence[Shard], views: int) -> tuple[Tenso
                 for label in np.unique(truth[truth >= 0])
             ]
             chosen = np.concatenate(cells) if cells else np.zeros(0, np.int64)
-            unit = F.normalize(embed_view(model, view, BOTH), dim=1).flatten(2)[0].T
+            unit = F.normalize(embed_view(model, view), dim=1).flatten(2)[0].T
             features.append(unit[chosen])
             labels.append(torch.from_numpy(truth[chosen]))
-    return torch.cat(features), torch.cat(labels)
+    return Samples(torch.cat(features), torch.cat(labels))

@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from rgbd_perception.errors import UserError
 from rgbd_perception.inference.embedding_classes import class_logits
 from rgbd_perception.inference.preprocess import normalize, pad_to_multiple
+from rgbd_perception.models import ModelOutput
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.shards import Shard, View
 
 
-@dataclass(frozen=True)
-class Modalities:
-    """Which images the network gets; a missing color image is black, missing depth is all holes."""
+def embed_view(model: Network, view: View) -> Tensor:
+    """Embeddings (1, D, h, w) of one view, not normalised. Raises UserError for a network without."""
+    output = run_on_view(model, view)
+    if output.embedding is None:
+        raise UserError("expected a network with embeddings, got one with a classifier of its own")
+    return _grid_of_view(output.embedding, view, model.config.stride)
 
-    name: str
-    color: bool = True
-    depth: bool = True
 
+def class_scores(model: Network, view: View, classes: Tensor) -> Tensor:
+    """Scores (1, C, h, w) of one view: those of the network's own classifier, else cosines to ``classes``.
 
-BOTH = Modalities("color_and_depth")
-ALL_MODALITIES = (BOTH, Modalities("color_only", depth=False), Modalities("depth_only", color=False))
+    Raises UserError unless they are scores of as many classes as there are unit rows in ``classes`` (C, D).
+    """
+    output = run_on_view(model, view)
+    if output.logits is None:
+        assert output.embedding is not None  # a network has one or the other
+        _check_equal("embeddings as long as those of the class names", len(classes[0]), output.embedding)
+        scores = class_logits(output.embedding, classes)
+    else:
+        _check_equal("a classifier for the classes of the data", len(classes), output.logits)
+        scores = output.logits
+    return _grid_of_view(scores, view, model.config.stride)
 
 
 @torch.inference_mode()
-def embed_view(model: Network, view: View, modalities: Modalities) -> Tensor:
-    """Embeddings (1, D, h, w) of one view, not normalised."""
+def run_on_view(model: Network, view: View) -> ModelOutput:
+    """All outputs for one view, padded to a size that the network takes."""
     config = model.config
-    color = torch.from_numpy(np.array(view.color))[None]
-    depth = torch.from_numpy(view.depth.astype(np.float32) / 1000.0)[None]
     inputs = normalize(
-        color if modalities.color else torch.zeros_like(color),
-        depth if modalities.depth else torch.zeros_like(depth),
+        torch.from_numpy(np.array(view.color))[None],
+        torch.from_numpy(view.depth.astype(np.float32) / 1000.0)[None],
         config.depth_mean,
         config.depth_std,
     )
-    padded = [pad_to_multiple(tensor, config.input_multiple) for tensor in inputs]
-    height, width = (-(-size // config.stride) for size in view.depth.shape)
-    return model(*padded).embedding[:, :, :height, :width]
-
-
-@torch.inference_mode()
-def class_cosines(model: Network, view: View, classes: Tensor, modalities: Modalities) -> Tensor:
-    """Cosines (1, C, h, w) to the unit rows ``classes`` (C, D)."""
-    return class_logits(embed_view(model, view, modalities), classes)
+    return model(*(pad_to_multiple(tensor, config.input_multiple, model.min_size) for tensor in inputs))
 
 
 def label_image(shard: Shard, view: View) -> NDArray[np.int64]:
@@ -62,3 +63,14 @@ def full_size_labels(logits: Tensor, shape: tuple[int, int], stride: int) -> NDA
     height, width = logits.shape[2] * stride, logits.shape[3] * stride
     full = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
     return full.argmax(dim=1)[0, : shape[0], : shape[1]].numpy()
+
+
+def _grid_of_view(maps: Tensor, view: View, stride: int) -> Tensor:
+    """Without the cells of the padding."""
+    height, width = (-(-size // stride) for size in view.depth.shape)
+    return maps[:, :, :height, :width]
+
+
+def _check_equal(what: str, wanted: int, maps: Tensor) -> None:
+    if maps.shape[1] != wanted:
+        raise UserError(f"expected a network with {what}, {wanted}, got one with {maps.shape[1]}")

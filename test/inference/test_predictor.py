@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rgbd_perception.errors import UserError
+from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
 from rgbd_perception.inference import Predictor
+from rgbd_perception.inference.weights import read_weights, save_weights
 from rgbd_perception.sources.images_io import read_color, read_depth
 from test.inference.conftest import LABELS
 
@@ -114,6 +115,16 @@ def test_errors(weights_path: Path, tmp_path: Path) -> None:
         Predictor(tmp_path / "absent.safetensors")
     with pytest.raises(UserError, match="more than once"):
         Predictor(weights_path, labels=["chair", "chair"])
+
+
+def test_a_network_that_gives_nan_is_reported(weights_path: Path, tmp_path: Path) -> None:
+    weights = read_weights(weights_path)
+    name = next(name for name in weights.state if name.endswith("norm1.weight"))
+    weights.state[name][0] = float("nan")
+    save_weights(tmp_path / "broken.safetensors", weights.state, weights.info, weights.class_embeddings)
+    with pytest.raises(FrameDropped, match=r"rgbd_mini-.* gave NaN") as caught:
+        Predictor(tmp_path / "broken.safetensors")(make_frame(64, 96))
+    assert caught.value.reason == "prediction_not_finite"
 
 
 def test_a_closed_predictor_refuses(weights_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_results(
     for entry in result["classes"]:
         assert (labels == entry["id"]).sum() == entry["pixels"]
         assert LABELS[entry["id"]] == entry["label"]
+    masks = cv2.cvtColor(cv2.imread(str(out / "masks.png")), cv2.COLOR_BGR2RGB)
+    with (out / "legend.csv").open(encoding="utf-8") as file:
+        legend = list(csv.DictReader(file))
+    assert [entry["name"] for entry in legend] == list(LABELS)
+    for entry in legend:
+        inside = labels == int(entry["id"])
+        assert inside.sum() == int(entry["pixels"])
+        assert {"#" + bytes(color).hex() for color in masks[inside]} <= {entry["color"]}
+    assert {(entry["label"], entry["color"]) for entry in result["classes"]} <= {
+        (entry["name"], entry["color"]) for entry in legend
+    }
     confidence = cv2.imread(str(out / "confidence.png"), cv2.IMREAD_UNCHANGED)
     assert confidence.dtype == np.uint8 and confidence.shape == labels.shape
     overlay = cv2.imread(str(out / "overlay.png"))
@@ -59,6 +71,13 @@ def test_depth_scale(
     )
     first, second = (np.load(tmp_path / name / "embeddings.npz")["embedding"] for name in "ab")
     np.testing.assert_allclose(first, second, atol=2e-3)
+
+
+def test_a_real_pair(shared_data: Path, weights_path: Path, tmp_path: Path) -> None:
+    pair = [str(shared_data / "nicr_sample" / kind / "sample.png") for kind in ("rgb", "depth")]
+    assert main(["segment", *pair, "--out", str(tmp_path), "--model", str(weights_path)]) == 0
+    for name in ("labels", "confidence", "masks"):
+        assert cv2.imread(str(tmp_path / f"{name}.png"), cv2.IMREAD_UNCHANGED).shape[:2] == (1080, 1440)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +124,6 @@ def test_a_network_with_classes_only_and_no_weights(
     captured = capsys.readouterr()
     assert "geminifusion_mit_b0-untrained has random weights" in captured.err
     result = json.loads(captured.out)
-    assert set(result["files"]) == {"labels", "confidence", "overlay"}
-    assert sorted(path.name for path in out.iterdir()) == ["confidence.png", "labels.png", "overlay.png"]
+    assert set(result["files"]) == {"labels", "confidence", "masks", "legend", "overlay"}
+    assert sorted(result["files"].values()) == sorted(str(path) for path in out.iterdir())
     assert len(result["label_names"]) == 40 and result["text_space"] == ""

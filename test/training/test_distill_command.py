@@ -72,8 +72,11 @@ def test_a_run_is_not_overwritten_and_its_weights_can_be_written_again(
 def test_the_written_weights_are_scored_on_the_held_out_views(folder: Path, weights: Path) -> None:
     report = folder / "scores.json"
     arguments = ["eval-model", str(folder / "tiny.yaml"), "--shards", str(folder / "shards")]
-    assert main([*arguments, "--weights", str(weights), "--no-probe", "--json", str(report)]) == 0
-    assert 0.0 <= json.loads(report.read_text())["by_text"]["color_and_depth"]["mean_iou"] <= 1.0
+    assert main([*arguments, "--weights", str(weights), "--json", str(report)]) == 0
+    scores = json.loads(report.read_text())
+    assert set(scores["by_text"]) == {"color_and_depth", "color_only", "depth_only"}
+    for way in (scores["by_text"]["color_and_depth"], scores["by_visual_means"], scores["by_linear_probe"]):
+        assert 0.0 <= way["mean_iou"] <= 1.0
 
 
 @pytest.mark.parametrize(
