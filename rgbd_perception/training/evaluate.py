@@ -70,4 +70,4 @@ def _progress(
 ) -> Iterator[tuple[Shard, View]]:
     from tqdm import tqdm
 
-    yield from tqdm(views, total=total, desc=modalities.name.replace("_", " "), unit="view")
+    yield from tqdm(views, total=total, desc=modalities.name.replace("_", " "), unit="view", disable=None)
