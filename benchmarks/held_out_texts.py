@@ -5,7 +5,7 @@
     python benchmarks/held_out_texts.py held_out/* --maps maps --json texts.json
 
 The ten questions in an apartment's objects.json are a sample of these. A text is asked in every apartment
-where the camera saw a thing of its class well; its first answer is right by the rule of `rgbd-perception eval`.
+where the camera saw a thing of its class well; right is what `rgbd-perception eval` calls right.
 """
 
 from __future__ import annotations
