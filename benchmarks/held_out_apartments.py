@@ -22,30 +22,35 @@ import numpy as np
 
 from rgbd_perception.cli.eval import evaluate
 from rgbd_perception.cli.main import main as rgbd_perception
+from rgbd_perception.mapping.evaluate import ClassVoxels, intersection_over_union
 
 
 def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One object for all apartments.
 
-    class_iou     mean over the apartments that have the class
-    mean_iou      mean of class_iou
+    class_iou     over the voxels of all apartments together
+    mean_iou      mean of class_iou over the classes that occur
+    apartment_iou mean over the apartments of their own mean over the classes that they have
     by_text       text -> [apartments where the first answer is right, apartments asked]
     """
-    ious: dict[str, list[float]] = defaultdict(list)
+    counts: dict[str, ClassVoxels] = defaultdict(lambda: ClassVoxels(0, 0, 0))
     by_text: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for result in results:
-        for name, iou in result["iou"].items():
-            if iou is not None:
-                ious[name].append(iou)
+        for name, count in result["counts"].items():
+            total = counts[name]
+            counts[name] = ClassVoxels(
+                total.truth + count["truth"], total.map + count["map"], total.both + count["both"]
+            )
         for query in result["queries"]:
             by_text[query["text"]][0] += query["right_at"] == 1
             by_text[query["text"]][1] += 1
     asked = sum(len(result["queries"]) for result in results)
     absent = sum(len(result["absent"]) for result in results)
-    class_iou = {name: float(np.mean(values)) for name, values in ious.items()}
+    class_iou = {name: intersection_over_union(count) or 0.0 for name, count in counts.items() if count.truth}
     return {
         "apartments": len(results),
         "mean_iou": float(np.mean(list(class_iou.values()))),
+        "apartment_iou": float(np.mean([result["mean_iou"] for result in results])),
         "class_iou": dict(sorted(class_iou.items(), key=lambda entry: -entry[1])),
         "queries": asked,
         "top1": sum(result["top1"] for result in results),

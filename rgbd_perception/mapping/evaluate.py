@@ -44,11 +44,21 @@ class TruthDescription:
 
 
 @dataclass(frozen=True)
+class ClassVoxels:
+    """Voxels of one class: in the truth, in the map (where the truth says anything), and in both."""
+
+    truth: int
+    map: int
+    both: int
+
+
+@dataclass(frozen=True)
 class SemanticScore:
     """IoU by class name over the voxels of the truth; None for a class that is neither there nor
     predicted."""
 
     iou: dict[str, float | None]
+    counts: dict[str, ClassVoxels]
     mean_iou: float
     truth_voxels: int
     missing_voxels: int
@@ -109,18 +119,27 @@ def score_labels(
     predicted[place[shared]] = to_truth[voxels.labels[shared]]
     confusion = np.zeros((len(names), len(names) + 1), np.int64)
     np.add.at(confusion, (truth.labels.astype(np.int64), predicted), 1)
-    right = np.diag(confusion)
-    there, said = confusion.sum(axis=1), confusion.sum(axis=0)[:-1]
-    union = there + said - right
-    iou = {name: float(right[i] / union[i]) if union[i] else None for i, name in enumerate(names)}
-    present = [float(right[i] / union[i]) for i in np.flatnonzero(there)]
+    columns = confusion.sum(axis=1), confusion.sum(axis=0)[:-1], np.diag(confusion)
+    counts = {
+        name: ClassVoxels(int(there), int(said), int(both))
+        for name, there, said, both in zip(names, *columns, strict=True)
+    }
+    iou = {name: intersection_over_union(count) for name, count in counts.items()}
+    present = [iou[name] or 0.0 for name, count in counts.items() if count.truth]
     return SemanticScore(
         iou=iou,
+        counts=counts,
         mean_iou=float(np.mean(present)) if present else 0.0,
         truth_voxels=int(truth.keys.size),
         missing_voxels=int(truth.keys.size - np.count_nonzero(shared)),
         outside_voxels=int(np.count_nonzero(~shared)),
     )
+
+
+def intersection_over_union(count: ClassVoxels) -> float | None:
+    """None for a class that is neither in the truth nor in the map."""
+    union = count.truth + count.map - count.both
+    return count.both / union if union else None
 
 
 def is_right(answer: Answer, objects: Sequence[TrueObject]) -> bool:

@@ -54,7 +54,9 @@ def render_all(views: ViewsConfig, root: Path, text_space: str, processes: int) 
 
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, initializer=_start_worker, initargs=(text_space,)) as pool:
-        for _ in tqdm(pool.imap_unordered(_run_job, jobs), total=len(jobs), desc="rendering", unit="shard"):
+        for _ in tqdm(
+            pool.imap_unordered(_run_job, jobs), total=len(jobs), desc="rendering", unit="shard", disable=None
+        ):
             pass
 
 

@@ -10,7 +10,14 @@ import pytest
 from rgbd_perception.errors import UserError
 from rgbd_perception.mapping import Answer, MapConfig, QueryResult, VoxelMap
 from rgbd_perception.mapping.boxes import OrientedBox
-from rgbd_perception.mapping.evaluate import TrueObject, is_right, read_truth, score_labels, score_query
+from rgbd_perception.mapping.evaluate import (
+    ClassVoxels,
+    TrueObject,
+    is_right,
+    read_truth,
+    score_labels,
+    score_query,
+)
 from rgbd_perception.mapping.truth import TruthVoxels, prediction_from_labels, truth_voxels
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 from test.mapping.scenes import NAMES, ROOM, STRIDE, VOCABULARY, looking_along, render
@@ -50,6 +57,7 @@ def test_iou_of_a_small_example():
     assert score.iou["wall"] == pytest.approx(3 / 5)
     assert score.iou["chair"] == pytest.approx(2 / 7)
     assert score.mean_iou == pytest.approx((3 / 5 + 2 / 7) / 2)
+    assert score.counts["chair"] == ClassVoxels(truth=5, map=4, both=2)
     assert (score.missing_voxels, score.outside_voxels) == (1, 0)
 
 
