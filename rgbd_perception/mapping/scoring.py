@@ -1,16 +1,23 @@
-"""How well a voxel answers a text: calibrated cosine, competition with the vocabulary, negatives.
+"""How well a voxel answers a text: centred cosine, competition with the vocabulary, negatives.
 
 For a voxel v, a text q and the texts t of the class vocabulary (all compared by cosine):
 
-    absolute    scale * (cos(v, q) - offset)                      is v about q at all?
+    generic(q)  centring * mean(cos(q, t) over all classes)       how near q is to anything at all
+    absolute    scale * (cos(v, q) - generic(q) - offset)         is v about q more than anything is?
     own         max(cos(v, q), cos(v, t) over the classes related to q)
     other       max(cos(v, t) over all other classes)
     relative    sharpness * (own - other)                         or is v rather something else?
     score       sigmoid(min(absolute, relative))                  as good as the weaker of both
 
+Text encoders place short everyday words nearer to everything than long or rare ones, so that a plain cosine
+says "a piano" louder than "a pitcher for roses": what a text shares with all classes says nothing about v.
+The mean counts as many classes as there are and a few of the usual likeness, so that a short vocabulary is no
+trap.
+
 A class is related to q when cos(q, t) is within ``kinship`` of the best class for q: "a place to sleep" is
 related to "bed", so that voxels of beds are not held against it. The relative test keeps absent things from
-answering with whatever is least unlike them. A voxel that is nearer to a negative text than to q scores 0.
+answering with whatever is least unlike them. A voxel that is nearer to a negative text than to q (both
+centred) scores 0.
 """
 
 from __future__ import annotations
@@ -28,6 +35,10 @@ _NEGLIGIBLE = 0.02
 """Voxels whose absolute test alone scores below this skip the competition; their score is an upper bound."""
 _VOXELS_FOR_TWO = 1024
 """Fewer voxels are scored by one thread."""
+_ZERO_VECTOR = -2.0
+"""Stands for the cosine of a vector of zeros, below every other."""
+_USUAL_CLASSES = 8
+"""So many classes of the usual likeness join the mean over the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,8 @@ class ScoreCalibration:
     """Numbers of the scoring rule for one text space.
 
     threshold is the least score of an answer, extent the share of the threshold down to which voxels still
-    belong to the object that an answer describes.
+    belong to the object that an answer describes. centring is 0 where cosines between texts say nothing about
+    those between voxels and texts; usual is the likeness of unrelated texts.
     """
 
     scale: float
@@ -44,10 +56,12 @@ class ScoreCalibration:
     kinship: float = 0.08
     sharpness: float = 25.0
     extent: float = 0.6
+    centring: float = 0.0
+    usual: float = 0.24
 
 
 CALIBRATIONS: dict[str, ScoreCalibration] = {
-    "all-MiniLM-L6-v2": ScoreCalibration(scale=25.0, offset=0.42),
+    "all-MiniLM-L6-v2": ScoreCalibration(scale=25.0, offset=0.21, sharpness=50.0, centring=1.0),
 }
 """By text space; fitted by benchmarks/fit_score_calibration.py on apartments neither trained nor tested on.
 Spaces of CLIP models, whose cosines between image and text are low, take the other one."""
@@ -64,13 +78,14 @@ class QueryVectors:
     """What the scoring of one query needs, all rows unit float32.
 
     texts (T, D), negatives (N, D), classes (C, D); related (T, C) bool: classes that do not compete with a
-    text.
+    text; generic (T + N,): what is taken off the cosines to texts and negatives.
     """
 
     texts: NDArray[np.float32]
     negatives: NDArray[np.float32]
     classes: NDArray[np.float32]
     related: NDArray[np.bool_]
+    generic: NDArray[np.float32]
 
     @property
     def positive_and_negative(self) -> NDArray[np.float32]:
@@ -89,7 +104,16 @@ def query_vectors(
     texts, negatives, classes = (_unit(vectors) for vectors in (texts, negatives, classes))
     likeness = texts @ classes.T
     best = likeness.max(axis=1, keepdims=True) if classes.shape[0] else likeness
-    return QueryVectors(texts, negatives, classes, likeness >= best - calibration.kinship)
+    related = likeness >= best - calibration.kinship
+    generic = _generic(np.concatenate([likeness, negatives @ classes.T]), calibration)
+    return QueryVectors(texts, negatives, classes, related, generic)
+
+
+def _generic(likeness: NDArray[np.float32], calibration: ScoreCalibration) -> NDArray[np.float32]:
+    """(n,) from the cosines (n, C) of texts to the classes."""
+    total = likeness.sum(axis=1) + _USUAL_CLASSES * calibration.usual
+    generic = calibration.centring * total / (likeness.shape[1] + _USUAL_CLASSES)
+    return generic.astype(np.float32)
 
 
 def score_vectors(
@@ -115,12 +139,13 @@ def _score(
     count, texts = scores.shape
     cosines = np.empty((count, texts + query.negatives.shape[0]), np.float32)
     _cosines(bits, np.arange(count, dtype=np.int32), query.positive_and_negative, cosines)
+    cosines -= query.generic
     negligible = calibration.offset + math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE)) / calibration.scale
     competing = _undecided(cosines, texts, negligible)
     rivals = np.empty((competing.size, query.classes.shape[0]), np.float32)
     _cosines(bits, competing, query.classes, rivals)
     scale, offset, sharpness = calibration.scale, calibration.offset, calibration.sharpness
-    _combine(cosines, competing, rivals, query.related, scale, offset, sharpness, scores)
+    _combine(cosines, query.generic, competing, rivals, query.related, scale, offset, sharpness, scores)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -135,7 +160,7 @@ def _cosines(
     others: NDArray[np.float32],
     cosines: NDArray[np.float32],
 ) -> None:
-    """Cosines between the ``chosen`` vectors and the unit rows ``others``; -2 for a zero vector.
+    """Cosines between the ``chosen`` vectors and the unit rows ``others``; _ZERO_VECTOR for a zero vector.
 
     Four vectors at a time, so that every number of ``others`` is loaded once for all of them.
     """
@@ -162,13 +187,13 @@ def _cosines(
                 d += wide[3, j] * value
             for lane, dot in enumerate((a, b, c, d)):
                 if lane < filled:
-                    cosines[start + lane, other] = dot * factor[lane] if factor[lane] > 0 else -2
+                    cosines[start + lane, other] = dot * factor[lane] if factor[lane] > 0 else _ZERO_VECTOR
 
 
 @kernel
 def _barrier(cosines: NDArray[np.float32], voxel: int, texts: int) -> float:
-    """What a positive must beat: the nearest negative, and -2, the cosine of a zero vector."""
-    barrier = np.float32(-2)
+    """What a positive must beat: the nearest negative, and what a zero vector has."""
+    barrier = np.float32(_ZERO_VECTOR + 0.5)
     for negative in range(texts, cosines.shape[1]):
         barrier = max(barrier, cosines[voxel, negative])
     return barrier
@@ -192,6 +217,7 @@ def _undecided(cosines: NDArray[np.float32], texts: int, negligible: float) -> N
 @kernel
 def _combine(
     cosines: NDArray[np.float32],
+    generic: NDArray[np.float32],
     competing: NDArray[np.int32],
     rivals: NDArray[np.float32],
     related: NDArray[np.bool_],
@@ -212,7 +238,7 @@ def _combine(
                 continue
             logit = scale * (cosine - offset)
             if competes:
-                own, other = cosine, np.float32(-2)
+                own, other = cosine + generic[text], np.float32(_ZERO_VECTOR)
                 for index in range(rivals.shape[1]):
                     if related[text, index]:
                         own = max(own, rivals[place, index])

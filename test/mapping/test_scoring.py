@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,16 @@ def test_without_a_vocabulary_only_the_absolute_test_counts():
     query = query_vectors(np.eye(1, 8), np.empty((0, 8)), np.empty((0, 8)), CALIBRATION)
     score = score_vectors(np.eye(1, 8).astype(np.float16), query, CALIBRATION)
     assert score[0, 0] == pytest.approx(1 / (1 + np.exp(-20 * 0.6)), abs=1e-3)
+
+
+def test_what_a_text_shares_with_all_classes_is_taken_off():
+    generic, thing = np.eye(4, dtype=np.float32)[:2]
+    classes = np.array([generic + np.eye(4)[index] for index in (1, 2, 3)], np.float32)
+    vectors = np.array([generic + thing], np.float16)
+    texts = np.stack([generic + 0.1 * thing, 0.1 * generic + thing])
+    plain, centred = (
+        score_vectors(vectors, query_vectors(texts, texts[:0], classes, calibration), calibration)
+        for calibration in (CALIBRATION, dataclasses.replace(CALIBRATION, centring=1.0, usual=0.0))
+    )
+    assert plain[0, 0] == pytest.approx(plain[0, 1], abs=1e-3)  # the same cosine
+    assert centred[0, 1] > centred[0, 0] + 0.01
