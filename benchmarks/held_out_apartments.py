@@ -22,7 +22,7 @@ import numpy as np
 
 from rgbd_perception.cli.eval import evaluate
 from rgbd_perception.cli.main import main as rgbd_perception
-from rgbd_perception.mapping.evaluate import ClassVoxels, intersection_over_union
+from rgbd_perception.mapping.evaluate import ClassVoxels
 
 
 def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
             by_text[query["text"]][1] += 1
     asked = sum(len(result["queries"]) for result in results)
     absent = sum(len(result["absent"]) for result in results)
-    class_iou = {name: intersection_over_union(count) or 0.0 for name, count in counts.items() if count.truth}
+    class_iou = {name: count.iou or 0.0 for name, count in counts.items() if count.truth}
     return {
         "apartments": len(results),
         "mean_iou": float(np.mean(list(class_iou.values()))),

@@ -21,10 +21,9 @@ from rgbd_perception.mapping import VoxelMap
 from rgbd_perception.mapping.evaluate import read_truth, score_query
 from rgbd_perception.mapping.query import TextEncoderLike
 from rgbd_perception.sources.synthetic import concepts
+from rgbd_perception.sources.synthetic.truth import NOT_ASKED, seen_well
 from rgbd_perception.text import create_text_encoder
 
-LEAST_SHARE_OF_FRAMES = 0.02
-NOT_ASKED = ("wall", "floor", "ceiling")
 WANTED_SHARE = 0.8
 LEAST_APARTMENTS = 5
 """Texts asked in fewer apartments say nothing about the share."""
@@ -48,7 +47,7 @@ def classes_seen_well(folder: Path) -> Iterator[str]:
     """Names of classes with an object that was seen in enough frames."""
     objects = json.loads((folder / "objects.json").read_text(encoding="utf-8"))["objects"]
     frames = len(list(folder.glob("*.color.png")))
-    seen = {thing["class"] for thing in objects if thing["visible_frames"] >= LEAST_SHARE_OF_FRAMES * frames}
+    seen = {thing["class"] for thing in objects if seen_well(thing["visible_frames"], frames)}
     yield from sorted(seen - set(NOT_ASKED))
 
 

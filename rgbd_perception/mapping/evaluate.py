@@ -51,6 +51,12 @@ class ClassVoxels:
     map: int
     both: int
 
+    @property
+    def iou(self) -> float | None:
+        """Intersection over union; None for a class that is neither in the truth nor in the map."""
+        union = self.truth + self.map - self.both
+        return self.both / union if union else None
+
 
 @dataclass(frozen=True)
 class SemanticScore:
@@ -124,7 +130,7 @@ def score_labels(
         name: ClassVoxels(int(there), int(said), int(both))
         for name, there, said, both in zip(names, *columns, strict=True)
     }
-    iou = {name: intersection_over_union(count) for name, count in counts.items()}
+    iou = {name: count.iou for name, count in counts.items()}
     present = [iou[name] or 0.0 for name, count in counts.items() if count.truth]
     return SemanticScore(
         iou=iou,
@@ -134,12 +140,6 @@ def score_labels(
         missing_voxels=int(truth.keys.size - np.count_nonzero(shared)),
         outside_voxels=int(np.count_nonzero(~shared)),
     )
-
-
-def intersection_over_union(count: ClassVoxels) -> float | None:
-    """None for a class that is neither in the truth nor in the map."""
-    union = count.truth + count.map - count.both
-    return count.both / union if union else None
 
 
 def is_right(answer: Answer, objects: Sequence[TrueObject]) -> bool:

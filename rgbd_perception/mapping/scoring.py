@@ -37,6 +37,8 @@ _VOXELS_FOR_TWO = 1024
 """Fewer voxels are scored by one thread."""
 _ZERO_VECTOR = -2.0
 """Stands for the cosine of a vector of zeros, below every other."""
+_NO_ANGLE = -1.5
+"""Between it and true cosines, also after what is generic was taken off both."""
 _USUAL_CLASSES = 8
 """So many classes of the usual likeness join the mean over the vocabulary."""
 
@@ -193,7 +195,7 @@ def _cosines(
 @kernel
 def _barrier(cosines: NDArray[np.float32], voxel: int, texts: int) -> float:
     """What a positive must beat: the nearest negative, and what a zero vector has."""
-    barrier = np.float32(_ZERO_VECTOR + 0.5)
+    barrier = np.float32(_NO_ANGLE)
     for negative in range(texts, cosines.shape[1]):
         barrier = max(barrier, cosines[voxel, negative])
     return barrier

@@ -24,6 +24,8 @@ _MIN_SHARE = 0.002
 """Share of the image that an object must fill in a frame to count as seen in it: a mug at 1.5 metres does."""
 _MIN_FRAMES = 3, 0.02
 """An object is well visible when it is seen in this many frames and in this share of all frames."""
+NOT_ASKED = ("wall", "floor", "ceiling")
+"""Classes that every room has."""
 _KINDS: tuple[frozenset[str], ...] = tuple(
     frozenset(names)
     for names in (
@@ -42,6 +44,11 @@ _KINDS: tuple[frozenset[str], ...] = tuple(
 )
 
 
+def seen_well(frames: int, images: int) -> bool:
+    """Whether a thing seen in ``frames`` of ``images`` was seen long enough to ask for it."""
+    return frames >= max(_MIN_FRAMES[0], _MIN_FRAMES[1] * images)
+
+
 class Visibility:
     """Counts how much of every instance the camera saw."""
 
@@ -53,7 +60,7 @@ class Visibility:
 
     def well(self, instance: Instance) -> bool:
         """Whether the camera saw ``instance`` large and long enough to ask for it."""
-        return bool(self.frames[instance.id] >= max(_MIN_FRAMES[0], _MIN_FRAMES[1] * self._images))
+        return seen_well(int(self.frames[instance.id]), self._images)
 
     def add(self, instance: NDArray[np.uint16]) -> None:
         """Count one instance image (H, W)."""
@@ -92,7 +99,7 @@ def pick_queries(apartment: Apartment, seen: Visibility, rng: Generator) -> list
     """Up to QUERIES held-out texts of well visible classes; a second of a class only when classes run out."""
     candidates: dict[str, tuple[int, ...]] = {}
     for instance in apartment.instances:
-        if instance.class_name in ("wall", "floor", "ceiling") or not seen.well(instance):
+        if instance.class_name in NOT_ASKED or not seen.well(instance):
             continue
         rivals = distractors(apartment, instance, seen)
         if len(rivals) >= 2 and len(rivals) > len(candidates.get(instance.class_name, ())):
@@ -110,7 +117,7 @@ def distractors(apartment: Apartment, target: Instance, seen: Visibility, limit:
     """Ids of visible things of other classes in the same room that resemble ``target``, most alike first."""
     rated = []
     for other in apartment.instances:
-        if other.room != target.room or other.class_name in (target.class_name, "wall", "floor", "ceiling"):
+        if other.room != target.room or other.class_name in (target.class_name, *NOT_ASKED):
             continue
         likeness = _likeness(target, other)
         if likeness > 0 and seen.well(other):
