@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
 from rgbd_perception.errors import UserError
@@ -15,8 +15,10 @@ EPILOG = """examples:
   rgbd-perception eval-model config/train/rgbd_mini.yaml --json scores.json
   rgbd-perception eval-model config/train/rgbd_mini.yaml --run runs/rgbd_mini --max-views 60
   rgbd-perception eval-model config/train/rgbd_mini.yaml --study depth-noise --plot depth-noise.svg
+  rgbd-perception eval-model config/train/rgbd_mini.yaml --save-visual-means means.safetensors
 
-Without --weights and --run the installed weights of the model are scored.
+Without --weights and --run the installed weights of the model are scored. What --save-visual-means and
+--save-linear-probe write is those weights with masks by that way: segment, map and the node take it.
 
 studies: the same views, unchanged and worse and worse
   modality-dropout  color or depth replaced by zero or by noise
@@ -44,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-views", type=int, metavar="N", help="only so many views, evenly spread")
     parser.add_argument("--no-probe", action="store_true", help="leave out visual means and linear probe")
+    for way, what in (("visual-means", "mean embeddings of the classes"), ("linear-probe", "the probe")):
+        parser.add_argument(f"--save-{way}", type=Path, metavar="FILE", help=f"write weights with {what}")
     parser.add_argument("--no-render", action="store_true", help="score on the views that are there")
     add_json_argument(parser)
 
@@ -58,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     with text_output(args.json):
         if not args.no_render:
             render_all(config.views, args.shards, config.text_space, config.processes)
-        model, about = _load(args, config)
-        result = _evaluate(args, model) if args.study is None else _study(args, model)
-    write_json(args.json, {**about, **result})
+        scored = _load(args, config)
+        result = _study(args, scored.model) if args.study else _evaluate(args, scored)
+    write_json(args.json, {**scored.about, **result})
     return 0
 
 
@@ -68,6 +72,10 @@ def _check(args: argparse.Namespace) -> None:
     """Before the work."""
     if args.max_views is not None and args.max_views < 1:
         raise UserError(f"expected --max-views of at least 1, got {args.max_views}")
+    if _saves(args) and (args.study or args.no_probe or args.run):
+        raise UserError(
+            "--save-visual-means and --save-linear-probe cannot go with --study, --no-probe, --run"
+        )
     if args.plot is None:
         return
     if args.study is None:
@@ -77,21 +85,36 @@ def _check(args: argparse.Namespace) -> None:
     check_plot_file(args.plot)
 
 
-def _evaluate(args: argparse.Namespace, model: Any) -> dict[str, Any]:
-    from rgbd_perception.training.evaluate import evaluate_model
+def _evaluate(args: argparse.Namespace, scored: _Scored) -> dict[str, Any]:
+    from rgbd_perception.training.evaluate import evaluate_model, fit_classifiers
     from rgbd_perception.training.render_shards import load_classes
     from rgbd_perception.training.shards import open_shards
 
-    with_probe = model.has_embeddings and not args.no_probe
-    result = evaluate_model(
-        model,
-        open_shards(args.shards / "test"),
-        load_classes(args.shards),
-        train=open_shards(args.shards / "train") if with_probe else (),
-        max_views=args.max_views,
-    )
+    test, classes = open_shards(args.shards / "test"), load_classes(args.shards)
+    classifiers = {}
+    if scored.model.has_embeddings and not args.no_probe:
+        classifiers = fit_classifiers(scored.model, open_shards(args.shards / "train"), classes)
+    result = evaluate_model(scored.model, test, classes, classifiers=classifiers, max_views=args.max_views)
     _print_scores(result)
+    _save_classifiers(args, scored.weights, classifiers, test[0].info.class_names, classes)
     return result
+
+
+def _save_classifiers(
+    args: argparse.Namespace, weights: Any, classifiers: dict[str, Any], labels: Any, classes: Any
+) -> None:
+    """Write the weights files that were asked for."""
+    from rgbd_perception.training.evaluate import LINEAR_PROBE, VISUAL_MEANS
+    from rgbd_perception.training.export import export_classifier
+
+    wanted = ((VISUAL_MEANS, args.save_visual_means), (LINEAR_PROBE, args.save_linear_probe))
+    for way, path in wanted:
+        if path is None:
+            continue
+        # The probe was trained as logits; cosines with the means get the scale of those with texts.
+        scale = weights.info.temperature if way == VISUAL_MEANS else 1.0
+        info = export_classifier(weights, way, scale * classifiers[way], labels, classes, path)
+        print(f"{info.model_id}, masks {way.replace('_', ' ')}, is in {path}")
 
 
 def _study(args: argparse.Namespace, model: Any) -> dict[str, Any]:
@@ -111,20 +134,39 @@ def _study(args: argparse.Namespace, model: Any) -> dict[str, Any]:
     return result
 
 
-def _load(args: argparse.Namespace, config: Any) -> tuple[Any, dict[str, Any]]:
-    """The network to score, and what is known about it."""
+def _saves(args: argparse.Namespace) -> bool:
+    return args.save_visual_means is not None or args.save_linear_probe is not None
+
+
+class _Scored(NamedTuple):
+    """The network, what is known about it, and the file it is from; None for a checkpoint of a training."""
+
+    model: Any
+    about: dict[str, Any]
+    weights: Any = None
+
+
+def _load(args: argparse.Namespace, config: Any) -> _Scored:
+    """The network to score."""
     from rgbd_perception.inference.weights import default_path, read_weights
     from rgbd_perception.models import create_model, load_checkpoint
     from rgbd_perception.training.export import load_averaged_model
 
     if args.run is not None:
         model, notes = load_averaged_model(config, args.run)
-        return model, {"run": args.run, "training": notes}
+        return _Scored(model, {"run": args.run, "training": notes})
     path = args.weights or default_path(config.model)
     weights = read_weights(path)
     model = create_model(weights.info.model, **weights.info.settings)
     load_checkpoint(model, weights.state).require_complete()
-    return model.fused(), {"model_id": weights.info.model_id, "training": weights.info.training}
+    if model.has_embeddings and weights.info.text_space != config.text_space:
+        raise UserError(
+            f"{path} has embeddings of {weights.info.text_space!r}, the views texts of {config.text_space!r}"
+        )
+    if _saves(args) and not model.has_embeddings:
+        raise UserError(f"{weights.info.model} has a classifier of its own: nothing else can be saved")
+    about = {"model_id": weights.info.model_id, "training": weights.info.training}
+    return _Scored(model.fused(), about, weights)
 
 
 def _print_scores(result: dict[str, Any]) -> None:

@@ -118,7 +118,6 @@ def _describe(name: str, anew: bool) -> dict[str, Any]:
         "family": facts.family,
         "parameters": parameters,
         "gmac": round(gmac, 3),
-        "reference_gmac": facts.reference_gmac or facts.gmac,
         "published": [figure._asdict() for figure in facts.figures],
         "licence": facts.licence,
         "weights": str(path) if path.is_file() else None,

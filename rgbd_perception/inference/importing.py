@@ -95,7 +95,7 @@ def import_weights(
         DVEFORMER_TEXT_SPACE if name.startswith("dveformer") else "",
         origin=_origin(name, source, options, settings, conformed),
     )
-    info = save_weights(path, state, info, linear_probe=None if probe is None else probe.float().numpy())
+    info = save_weights(path, state, info, classifier=None if probe is None else probe.float().numpy())
     card_path = path.with_name(path.name.removesuffix(SUFFIX) + CARD_SUFFIX)
     card = json.dumps(dataclasses.asdict(info), indent=2, ensure_ascii=False)
     write_whole(card_path, f"{card}\n".encode(), "card")

@@ -66,7 +66,7 @@ class Predictor:
         self._backend = create_backend(backend, network)
         self.model_id = info.model_id
         self.text_space = info.text_space
-        embeds = hasattr(network.config, "embedding_dim")
+        embeds = network.has_embeddings
         classes = _text_classes(weights, labels) if embeds else _own_classes(info, labels)
         self.vocabulary, self.class_embeddings, rows, self._temperature = classes
         self._rows = None if rows is None else torch.from_numpy(rows)
@@ -137,7 +137,8 @@ class Predictor:
 
     def _inputs(self, frame: RgbdFrame) -> tuple[torch.Tensor, torch.Tensor]:
         factor = downscale_factor(frame.shape, self._config.input_size)
-        color = np.ascontiguousarray(shrink_color(frame.color, factor))
+        # Views into messages and files cannot be written to, which torch warns about: those are copied.
+        color = np.require(shrink_color(frame.color, factor), requirements=["C", "W"])
         depth = shrink_depth(clean_depth(frame.depth), factor)
         inputs = normalize(
             torch.from_numpy(color)[None],
@@ -178,18 +179,19 @@ class _Classes(NamedTuple):
 
 
 def _text_classes(weights: WeightsFile, labels: Sequence[str] | None) -> _Classes:
-    """Of a network with embeddings: by text, by the text embeddings in its file, or by a linear probe."""
+    """Of a network with embeddings: by text, or by what its file has: a classifier, text embeddings."""
     info = weights.info
     if labels is not None:
         vocabulary = Vocabulary(labels, info.text_space)
         rows = embed_class_names(create_text_encoder(info.text_space), vocabulary.names)
         return _Classes(vocabulary, rows, rows, info.temperature)
-    if weights.linear_probe is not None:
-        return _Classes(Vocabulary(info.labels, info.text_space), None, weights.linear_probe, 1.0)
-    if weights.class_embeddings is None:
+    texts, classifier = weights.class_embeddings, weights.classifier
+    if texts is None and classifier is None:
         raise UserError(f"{info.model_id} has no class names of its own: name the classes (labels=...)")
-    rows = weights.class_embeddings
-    return _Classes(Vocabulary(info.labels, info.text_space), rows, rows, info.temperature)
+    vocabulary = Vocabulary(info.labels, info.text_space)
+    if classifier is not None:
+        return _Classes(vocabulary, texts, classifier, 1.0)
+    return _Classes(vocabulary, texts, texts, info.temperature)
 
 
 def _own_classes(info: WeightsInfo, labels: Sequence[str] | None) -> _Classes:

@@ -1,8 +1,9 @@
 """Weight files of this project: one safetensors file that holds everything inference needs.
 
 Tensors: the network's state under its own names, and optionally ``class_embeddings`` (C, D), the text
-embeddings of the label names, or ``linear_probe`` (C, D), a trained classifier of unit embeddings: then masks
-need no text encoder. The header holds a WeightsInfo as JSON.
+embeddings of the label names, and ``classifier`` (C, D), rows whose products with unit embeddings are class
+logits (a linear probe, visual means): with either, masks need no text encoder, and a classifier goes first.
+The header holds a WeightsInfo as JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 HEADER_KEY = PACKAGE
 CLASS_EMBEDDINGS = "class_embeddings"
-LINEAR_PROBE = "linear_probe"
+CLASSIFIER = "classifier"
 SUFFIX = ".safetensors"
 PACKAGED = ("rgbd_mini",)
 """Models whose weights come with this package."""
@@ -76,7 +77,7 @@ class WeightsFile:
     info: WeightsInfo
     state: dict[str, Tensor]
     class_embeddings: NDArray[np.float32] | None = None
-    linear_probe: NDArray[np.float32] | None = None
+    classifier: NDArray[np.float32] | None = None
 
 
 def default_path(model: str) -> Path:
@@ -105,18 +106,18 @@ def save_weights(
     state: Mapping[str, Tensor],
     info: WeightsInfo,
     class_embeddings: NDArray[np.float32] | None = None,
-    linear_probe: NDArray[np.float32] | None = None,
+    classifier: NDArray[np.float32] | None = None,
 ) -> WeightsInfo:
     """Write the file whole or not at all; returns ``info`` with its fingerprint.
 
-    ``class_embeddings`` (C, D) unit rows, one for each of ``info.labels``; ``linear_probe`` likewise, not
-    unit. Raises UserError where the disk refuses.
+    ``class_embeddings`` (C, D) unit rows, one for each of ``info.labels``; ``classifier`` likewise, with the
+    scale of logits. Raises UserError where the disk refuses.
     """
     import torch
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    for key, rows in ((CLASS_EMBEDDINGS, class_embeddings), (LINEAR_PROBE, linear_probe)):
+    for key, rows in ((CLASS_EMBEDDINGS, class_embeddings), (CLASSIFIER, classifier)):
         if rows is None:
             continue
         if len(rows) != len(info.labels):
@@ -172,8 +173,8 @@ def read_weights(path: Path) -> WeightsFile:
         raise UserError(
             f"{path} is no whole safetensors file ({error}): copy, import or train it again"
         ) from error
-    embeddings, probe = (_pop_rows(path, info, tensors, key) for key in (CLASS_EMBEDDINGS, LINEAR_PROBE))
-    return WeightsFile(info, tensors, embeddings, probe)
+    embeddings, classifier = (_pop_rows(path, info, tensors, key) for key in (CLASS_EMBEDDINGS, CLASSIFIER))
+    return WeightsFile(info, tensors, embeddings, classifier)
 
 
 def _pop_rows(
@@ -187,7 +188,7 @@ def _pop_rows(
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ") + (" rows" if key == LINEAR_PROBE else "")
+    return key.replace("_", " ") + (" rows" if key == CLASSIFIER else "")
 
 
 def _check_exists(path: Path) -> None:

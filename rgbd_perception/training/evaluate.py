@@ -18,6 +18,9 @@ from rgbd_perception.training.probe import collect_samples, fit_probe, visual_me
 from rgbd_perception.training.shards import Shard, View
 from rgbd_perception.training.view_outputs import class_scores, embed_view, full_size_labels, label_image
 
+VISUAL_MEANS = "by_visual_means"
+LINEAR_PROBE = "by_linear_probe"
+
 INPUTS: dict[str, Corruption] = {
     "color_and_depth": Unchanged(),
     "color_only": ReplacedDepth("holes"),
@@ -30,11 +33,10 @@ def evaluate_model(
     test: Sequence[Shard],
     class_embeddings: NDArray[np.float32],
     *,
-    train: Sequence[Shard] = (),
-    probe_views: int = 400,
+    classifiers: Mapping[str, Tensor] | None = None,
     max_views: int | None = None,
 ) -> dict[str, Any]:
-    """Scores by kind of input; where ``train`` is given also those of visual means and of a linear probe.
+    """Scores by kind of input, and with color and depth those of ``classifiers``, rows (C, D) by name.
 
     A network with embeddings is scored ``by_text``, another ``by_classifier``. Class logits are interpolated
     to the size of the view before the arg-max, as in the published evaluation.
@@ -50,14 +52,20 @@ def evaluate_model(
         by_input[name] = confusion.scores(names).as_json()
     way = "by_text" if model.has_embeddings else "by_classifier"
     result: dict[str, Any] = {"views": len(places), way: by_input}
-    if train:
-        samples = collect_samples(model, train, probe_views)
-        rows = {
-            "by_visual_means": visual_means(samples, classes),
-            "by_linear_probe": fit_probe(samples, len(names)),
-        }
-        result |= _score_rows(model, places, rows, names)
+    if classifiers:
+        result |= _score_rows(model, places, classifiers, names)
     return result
+
+
+def fit_classifiers(
+    model: Network, train: Sequence[Shard], class_embeddings: NDArray[np.float32], views: int = 400
+) -> dict[str, Tensor]:
+    """Rows (C, D) ``by_visual_means`` and ``by_linear_probe`` from about ``views`` views."""
+    samples = collect_samples(model, train, views)
+    return {
+        VISUAL_MEANS: visual_means(samples, torch.from_numpy(class_embeddings)),
+        LINEAR_PROBE: fit_probe(samples, len(class_embeddings)),
+    }
 
 
 def count_view(

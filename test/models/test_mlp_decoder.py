@@ -1,23 +1,33 @@
-"""The decoder of DVEFormer: the equality that its fast form relies on."""
+"""The decoder of DVEFormer: the definition, and that its form for inference is the same with less work."""
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from rgbd_perception.models.mlp_decoder import MlpDecoder
+from rgbd_perception.models.mlp_decoder import BranchFusion
+
+BRANCHES, FUSED = (16, 8, 4, 4), 12
 
 
+@torch.no_grad()
 def test_fusing_before_upsampling_is_fusing_the_concatenation() -> None:
     torch.manual_seed(7)
-    decoder = MlpDecoder((8, 16, 32, 64), (16, 8, 4, 4), fused=12, out_channels=5, upsamplings=0, dropout=0.0)
-    decoder.eval()
-    context = torch.randn(2, 64, 3, 4)
-    skips = [torch.randn(2, 24 // 2**level, 32 // 2**level, 8 * 2**level) for level in range(3)]
-    with torch.no_grad():
-        branches = [decoder.main_branch.embedding.conv(context)]
-        for skip, norm, branch in zip(skips[::-1], decoder.skip_fusions, decoder.skip_branches, strict=True):
-            branches.append(branch.embedding.conv(norm(skip).permute(0, 3, 1, 2)))
-        upsampled = [F.interpolate(branch, size=(24, 32), mode="bilinear") for branch in branches]
-        wanted = decoder._task_head(decoder.fuse(torch.cat(upsampled, dim=1)))
-        torch.testing.assert_close(decoder(context, skips), wanted, atol=1e-5, rtol=1e-5)
+    fusion = BranchFusion(BRANCHES, FUSED).eval()
+    fusion.norm.running_mean.uniform_(-1, 1)
+    fusion.norm.running_var.uniform_(0.5, 2)
+    maps = [torch.randn(2, 3 << level, 4 << level, width) for level, width in enumerate(BRANCHES)]
+    upsampled = [F.interpolate(x.permute(0, 3, 1, 2), size=(24, 32), mode="bilinear") for x in maps]
+    wanted = fusion.norm(fusion.conv(torch.cat(upsampled, dim=1))).relu()
+    torch.testing.assert_close(fusion(maps), wanted)
+    folded = copy.deepcopy(fusion).deployed()
+    torch.testing.assert_close(folded(maps), wanted, atol=1e-5, rtol=1e-5)
+    work = []
+    for form in (fusion, folded):
+        with FlopCounterMode(display=False) as counter:
+            form(maps)
+        work.append(counter.get_total_flops())
+    assert work == [2 * 2 * 24 * 32 * FUSED * 32, 2 * 2 * 12 * FUSED * (16 + 4 * 8 + 16 * 4 + 64 * 4)]

@@ -12,6 +12,9 @@ import yaml
 from rgbd_perception.cli.main import main
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
 from rgbd_perception.inference import Predictor
+from rgbd_perception.training.metrics import Confusion
+from rgbd_perception.training.shards import open_shards
+from rgbd_perception.training.view_outputs import label_image
 
 CONFIG = {
     "processes": 2,
@@ -77,6 +80,44 @@ def test_the_written_weights_are_scored_on_the_held_out_views(folder: Path, weig
     assert set(scores["by_text"]) == {"color_and_depth", "color_only", "depth_only"}
     for way in (scores["by_text"]["color_and_depth"], scores["by_visual_means"], scores["by_linear_probe"]):
         assert 0.0 <= way["mean_iou"] <= 1.0
+
+
+def test_visual_means_and_a_linear_probe_become_weights_that_predict(folder: Path, weights: Path) -> None:
+    arguments = ["eval-model", str(folder / "tiny.yaml"), "--shards", str(folder / "shards")]
+    files = {way: folder / f"{way}.safetensors" for way in ("visual-means", "linear-probe")}
+    saving = [text for way, path in files.items() for text in (f"--save-{way}", str(path))]
+    report = folder / "classifiers.json"
+    assert main([*arguments, "--weights", str(weights), *saving, "--json", str(report)]) == 0
+    scores = json.loads(report.read_text())
+    for way, path in files.items():
+        predictor = Predictor(path)
+        assert predictor.class_embeddings is not None, "the map needs the texts still"
+        shards = open_shards(folder / "shards" / "test")
+        confusion = Confusion(len(predictor.vocabulary.names))
+        for shard in shards:
+            for index in range(len(shard)):
+                view = shard.view(index)
+                height, width = view.depth.shape
+                camera = CameraIntrinsics(60.0, 60.0, (width - 1) / 2, (height - 1) / 2, width, height)
+                prediction = predictor(RgbdFrame(view.color, view.depth.astype(np.float32) * 0.001, camera))
+                assert prediction.labels is not None
+                confusion.add(label_image(shard, view), prediction.labels)
+        found = confusion.scores(shards[0].info.class_names)
+        wanted = scores["by_" + way.replace("-", "_")]
+        assert found.accuracy == pytest.approx(wanted["accuracy"], abs=0.01)
+
+
+def test_what_cannot_be_saved_is_said_before_the_work(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "eval-model",
+        str(folder / "tiny.yaml"),
+        "--save-visual-means",
+        str(folder / "x.safetensors"),
+    ]
+    assert main([*arguments, "--no-probe"]) == 2
+    assert "cannot go with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
