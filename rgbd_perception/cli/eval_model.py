@@ -159,10 +159,6 @@ def _load(args: argparse.Namespace, config: Any) -> _Scored:
     weights = read_weights(path)
     model = create_model(weights.info.model, **weights.info.settings)
     load_checkpoint(model, weights.state).require_complete()
-    if model.has_embeddings and weights.info.text_space != config.text_space:
-        raise UserError(
-            f"{path} has embeddings of {weights.info.text_space!r}, the views texts of {config.text_space!r}"
-        )
     if _saves(args) and not model.has_embeddings:
         raise UserError(f"{weights.info.model} has a classifier of its own: nothing else can be saved")
     about = {"model_id": weights.info.model_id, "training": weights.info.training}

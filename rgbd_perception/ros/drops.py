@@ -16,7 +16,8 @@ class DropReporter:
     """Callable ``(reason, detail)``: counts the drop in ``ledger`` and logs the first of each kind.
 
     A reason is logged again after ``repeat_s`` seconds when it still happens, with how often it did since.
-    Of ``internal_error`` every type of exception is a kind. Thread-safe.
+    Of ``internal_error`` every type of exception is a kind; once ``stopping`` it is ``shutdown``, because
+    publishers fail then. Thread-safe.
     """
 
     def __init__(
@@ -24,11 +25,13 @@ class DropReporter:
         ledger: FrameLedger,
         log: Callable[[str], None],
         *,
+        stopping: Callable[[], bool] = lambda: False,
         repeat_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._log = log
+        self._stopping = stopping
         self._repeat_s = repeat_s
         self._clock = clock
         self._lock = threading.Lock()
@@ -36,6 +39,8 @@ class DropReporter:
         self._since: dict[str, int] = {}
 
     def __call__(self, reason: str, detail: str = "") -> None:
+        if reason == "internal_error" and self._stopping():
+            reason = "shutdown"
         self._ledger.drop(reason)
         if reason not in EXPECTED:
             text = self._message(reason, detail)

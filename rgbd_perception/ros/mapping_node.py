@@ -63,7 +63,7 @@ class MappingNode(LifecycleNode):
         self.timer = StepTimer()
         self.rate = diagnostics.FrameRate()
         self.keeper = MapKeeper(declare(self, MapConfig), self.parameters.map_frame)
-        self._drop = DropReporter(self.ledger, self._warn)
+        self._drop = DropReporter(self.ledger, self._warn, stopping=lambda: not self.context.ok())
         self._active = False
         self._problem = ""
         self._outputs: MappingOutputs | None = None

@@ -72,7 +72,7 @@ class PerceptionNode(LifecycleNode):
         self.ledger = FrameLedger()
         self.timer = StepTimer()
         self.rate = diagnostics.FrameRate()
-        self._drop = DropReporter(self.ledger, self._warn)
+        self._drop = DropReporter(self.ledger, self._warn, stopping=lambda: not self.context.ok())
         self._active = False
         self._outputs: PerceptionOutputs | None = None
         self._worker: NewestFrameWorker[ImagePair] | None = None

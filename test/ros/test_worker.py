@@ -123,3 +123,15 @@ def test_drops_are_logged_once_per_kind_and_again_after_a_while() -> None:
     drop("stamp_zero", "no stamp")
     assert lines[-1] == "frame dropped: stamp_zero (5 times since the last line): no stamp"
     assert ledger.counts().drops == {"stamp_zero": 6, "superseded": 5, "internal_error": 3}
+
+
+def test_what_fails_while_the_process_stops_is_no_error() -> None:
+    stopping = [False]
+    lines: list[str] = []
+    ledger = FrameLedger()
+    drop = DropReporter(ledger, lines.append, stopping=lambda: stopping[0])
+    stopping[0] = True
+    drop("internal_error", "RCLError: the context is invalid")
+    drop("pose_missing", "still said")
+    assert lines == ["frame dropped: pose_missing: still said"]
+    assert ledger.counts().drops == {"shutdown": 1, "pose_missing": 1}
