@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.grid import GridSamples
-from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import centers, pack_one
+from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.store import VoxelStore
 
 _NEAREST = 0.4
@@ -38,7 +38,7 @@ def find_seen_through(
     k = samples.intrinsics
     rows = np.empty(_MOST_PROPOSALS, np.int32)
     count = _walk(
-        store.index.keys, store.index.rows, samples.depth, k.fx, k.fy, k.cx, k.cy,
+        store.index.slots, store.key, samples.depth, k.fx, k.fy, k.cx, k.cy,
         np.ascontiguousarray(pose, np.float64), step, offset // step, offset % step,
         config.voxel_size, config.carve_range, rows,
     )  # fmt: skip
@@ -54,19 +54,17 @@ def find_seen_through(
     return proposed[seen_through]
 
 
-def carve(store: VoxelStore, rows: NDArray[np.int32], config: MapConfig) -> int:
-    """Count one miss for each of ``rows`` and remove those with enough of them; return how many went."""
+def carve(store: VoxelStore, rows: NDArray[np.int32], config: MapConfig) -> NDArray[np.int32]:
+    """Count one miss for each of ``rows``; return those that have enough of them to be removed."""
     store.misses[rows] = np.minimum(store.misses[rows], 254) + 1
-    needed = config.carve_misses + _MISSES_PER_WEIGHT * np.minimum(store.weight[rows], 100.0)
-    gone = rows[store.misses[rows] >= needed]
-    store.remove(gone)
-    return int(gone.size)
+    needed = config.carve_misses + _MISSES_PER_WEIGHT * np.minimum(store.weights(rows), 100.0)
+    return rows[store.misses[rows] >= needed]
 
 
 @kernel
 def _walk(
-    slot_keys: NDArray[np.int64],
-    slot_rows: NDArray[np.int32],
+    slots: NDArray[np.int32],
+    row_keys: NDArray[np.int64],
     depth: NDArray[np.float32],
     fx: float,
     fy: float,
@@ -106,7 +104,7 @@ def _walk(
                     next_crossing[axis] = _NEAREST + (wall - position) / direction
                     between[axis] = abs(1.0 / direction)
             while count < rows.size:
-                row = find_row(slot_keys, slot_rows, pack_one(voxel[0], voxel[1], voxel[2]))
+                row = find_voxel(slots, row_keys, pack_one(voxel[0], voxel[1], voxel[2]))
                 if row >= 0:
                     rows[count] = row
                     count += 1

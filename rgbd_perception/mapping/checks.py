@@ -7,13 +7,17 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
-from rgbd_perception.mapping.features import FeatureStore
+from rgbd_perception.mapping.exact_features import ExactFeatures
+from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 
 
 def checked_embedding(
-    frame: RgbdFrame, prediction: Prediction, ours: Vocabulary | None, features: FeatureStore | None
+    frame: RgbdFrame,
+    prediction: Prediction,
+    ours: Vocabulary | None,
+    features: ExactFeatures | SharedFeatures | None,
 ) -> NDArray[np.uint16] | None:
     """Check a prediction against its frame and the map; return its embeddings (h * w, D) as half bits.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.quantities import PRECISIONS
 
 
 def _option(default: Any, description: str, unit: str = "", minimum: float | None = None) -> Any:
@@ -19,7 +20,20 @@ class MapConfig:
     voxel_size: float = _option(0.05, "edge of a voxel", "m", 0.005)
     min_depth: float = _option(0.2, "nearer measurements are not used", "m", 0.0)
     max_depth: float = _option(6.0, "farther measurements are not fused", "m", 0.1)
-    max_voxels: int = _option(2_000_000, "voxels beyond this number are refused and counted", "", 1)
+    max_voxels: int = _option(2_000_000, "most voxels; see max_map_bytes for what happens then", "", 1)
+    max_map_bytes: int = _option(
+        0, "memory for voxels, embeddings and hash, never exceeded; 0: what max_voxels need", "bytes", 0
+    )
+    evict: bool = _option(
+        True, "when the map is full, the voxels farthest, oldest and least seen go; else new ones are refused"
+    )
+    storage: str = _option("compact", "compact, or exact: float32 for everything, for comparisons")
+    feature_dims: int = _option(64, "dimensions kept of the embeddings", "", 8)
+    feature_tolerance: float = _option(
+        0.99, "least cosine between a voxel's embedding and one that it shares with neighbours", "cosine", 0.0
+    )
+    feature_sharing: int = _option(6, "voxels to a shared embedding that memory is set aside for", "", 1)
+    hot_voxels: int = _option(24_576, "voxels in view at once whose embeddings are kept exactly", "", 64)
     weight_limit: float = _option(
         100.0, "observations after which a voxel's mean follows new ones at a fixed pace; 0: never", "", 0.0
     )
@@ -56,5 +70,7 @@ class MapConfig:
                 raise UserError(f"map option {entry.name} must be at least {least}, got {value}")
         if self.max_depth <= self.min_depth:
             raise UserError(f"max_depth {self.max_depth} must be larger than min_depth {self.min_depth}")
+        if self.storage not in PRECISIONS:
+            raise UserError(f"map option storage must be {' or '.join(PRECISIONS)}, got {self.storage!r}")
         if self.gap_voxels > 3:
             raise UserError(f"gap_voxels must be at most 3, got {self.gap_voxels}")

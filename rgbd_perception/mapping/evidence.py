@@ -14,11 +14,14 @@ seen long ago can be overruled.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.fusion import VoxelGroups
-from rgbd_perception.mapping.jit import kernel, readonly
+from rgbd_perception.mapping.jit import dither, kernel, readonly
+from rgbd_perception.mapping.quantities import PRECISIONS
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
@@ -28,16 +31,18 @@ _MAX_CLASSES_PER_FRAME = 16
 
 
 class EvidenceStore:
-    """Columns ``class_slot`` uint16 (K), class id + 1 or 0 for an empty slot, and ``evidence`` float32 (K).
+    """Columns ``class_slot`` (K), class id + 1 or 0 for an empty slot, and ``evidence`` (K) of the classes.
 
-    Slot 0 always holds the strongest class.
+    Slot 0 always holds the strongest class. How evidence is stored is up to the precision of the store.
     """
 
     def __init__(self, store: VoxelStore, classes: int, slots: int) -> None:
         self.classes = classes
         self.slots = slots
-        self.class_slot = store.add_column("class_slot", (slots,), np.uint16)
-        self.evidence = store.add_column("evidence", (slots,), np.float32)
+        self.quantity = store.precision.evidence
+        slot_type = np.uint8 if classes < np.iinfo(np.uint8).max else np.uint16
+        self.class_slot = store.add_column("class_slot", (slots,), slot_type)
+        self.evidence = store.add_column("evidence", (slots,), self.quantity.dtype)
 
     def fuse(
         self,
@@ -46,12 +51,28 @@ class EvidenceStore:
         labels: NDArray[np.uint16],
         confidence: NDArray[np.float32],
         limit: float,
+        time: int,
     ) -> None:
-        """Add the observations of one frame: (h * w,) labels (UNKNOWN_LABEL: none) and confidences."""
+        """Add the observations of one frame: (h * w,) labels (UNKNOWN_LABEL: none) and confidences.
+
+        ``time`` of the frame in the unit of the store.
+        """
+        limit = min(limit if limit > 0 else np.inf, self.quantity.largest)
         _fuse(
             rows, groups.starts, groups.members, groups.weights, readonly(labels, np.uint16),
-            gain(confidence, self.classes), limit if limit > 0 else np.inf, self.class_slot, self.evidence,
+            gain(confidence, self.classes), limit, time, self.quantity.unit, self.quantity.dither,
+            self.class_slot, self.evidence,
         )  # fmt: skip
+
+    def write(
+        self, block: slice, cosines: NDArray[np.float32], known: NDArray[np.bool_], scale: float
+    ) -> None:
+        """Replace the evidence of a block of rows by softmax(scale * cosines (n, C)) where ``known`` (n,)."""
+        slots, nats = from_cosines(cosines, scale, self.slots)
+        values: NDArray[Any] = np.minimum(nats, self.quantity.largest) / self.quantity.unit
+        values = np.rint(values) if self.quantity.dither else values
+        self.class_slot[block] = np.where(known[:, None], slots, 0)
+        self.evidence[block] = np.where(known[:, None], values, 0)
 
 
 def gain(confidence: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
@@ -61,15 +82,20 @@ def gain(confidence: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
     return np.maximum(np.log(p * others / (1.0 - p)), 0.0).astype(np.float32)
 
 
-def labels_of(class_slot: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def labels_of(class_slot: NDArray[np.unsignedinteger]) -> NDArray[np.uint16]:
     """(n, K) slots -> (n,) id of the strongest class, UNKNOWN_LABEL where there is none."""
-    return np.where(class_slot[:, 0] > 0, class_slot[:, 0] - np.uint16(1), np.uint16(UNKNOWN_LABEL))
+    strongest = class_slot[:, 0].astype(np.uint16)
+    return np.where(strongest > 0, strongest - np.uint16(1), np.uint16(UNKNOWN_LABEL))
 
 
 def posterior(
-    class_slot: NDArray[np.uint16], evidence: NDArray[np.float32], classes: int
+    class_slot: NDArray[np.unsignedinteger], stored: NDArray[np.number], classes: int
 ) -> NDArray[np.float32]:
-    """(n, K) probabilities of the remembered classes; what is missing to 1 belongs to all others together."""
+    """(n, K) probabilities of the remembered classes; what is missing to 1 belongs to all others together.
+
+    ``stored``: the column ``evidence`` as it is stored; its type tells the unit.
+    """
+    evidence = stored.astype(np.float32) * unit_of(stored.dtype)
     filled = class_slot > 0
     top = np.maximum(evidence[:, :1], 0.0)
     likelihood = np.where(filled, np.exp(evidence - top), 0.0)
@@ -100,12 +126,21 @@ def from_cosines(
     return class_slot, evidence
 
 
+def unit_of(dtype: np.dtype[Any]) -> np.float32:
+    """Nats of one step of a column ``evidence`` of this type."""
+    units = {np.dtype(precision.evidence.dtype): precision.evidence.unit for precision in PRECISIONS.values()}
+    return np.float32(units[dtype])
+
+
 @kernel
 def _add(
-    slots: NDArray[np.uint16], evidence: NDArray[np.float32], label: int, amount: float, limit: float
+    slots: NDArray[Any], evidence: NDArray[Any], label: int, amount: float, limit: float, up: float
 ) -> None:
-    """Add ``amount`` for ``label`` to the slots of one voxel and move the strongest class to the front."""
-    wanted = np.uint16(label + 1)
+    """Add ``amount`` for ``label`` to the slots of one voxel and move the strongest class to the front.
+
+    All in units of ``evidence``; ``up`` is added before integers are cut.
+    """
+    wanted = label + 1
     chosen, weakest = -1, 0
     for slot in range(slots.size):
         if slots[slot] == wanted:
@@ -118,16 +153,18 @@ def _add(
         chosen = weakest
         slots[chosen] = wanted
         evidence[chosen] = 0
-    evidence[chosen] += amount
+    value = evidence[chosen] + amount
+    if value > limit:  # everything is lowered by the excess, so that what was seen long ago can be overruled
+        for slot in range(slots.size):
+            evidence[slot] = max(evidence[slot] + limit - value, 0) + up
+            if evidence[slot] == 0:
+                slots[slot] = 0
+        slots[chosen] = wanted
+        value = limit
+    evidence[chosen] = min(value + up, limit)
     if evidence[chosen] > evidence[0]:
         slots[0], slots[chosen] = slots[chosen], slots[0]
         evidence[0], evidence[chosen] = evidence[chosen], evidence[0]
-    if evidence[0] > limit:
-        excess = evidence[0] - limit
-        for slot in range(slots.size):
-            evidence[slot] = max(evidence[slot] - excess, 0)
-            if evidence[slot] == 0:
-                slots[slot] = 0
 
 
 @kernel
@@ -139,8 +176,11 @@ def _fuse(
     labels: NDArray[np.uint16],
     gains: NDArray[np.float32],
     limit: float,
-    class_slot: NDArray[np.uint16],
-    evidence: NDArray[np.float32],
+    time: int,
+    unit: float,
+    rounding: float,
+    class_slot: NDArray[Any],
+    evidence: NDArray[Any],
 ) -> None:
     seen = np.empty(_MAX_CLASSES_PER_FRAME, np.uint16)
     amount = np.empty(_MAX_CLASSES_PER_FRAME, np.float64)
@@ -168,4 +208,5 @@ def _fuse(
         for slot in range(count):
             if amount[slot] > 0:
                 strength = amount[slot] / total * min(1.0, total)
-                _add(class_slot[row], evidence[row], seen[slot], strength, limit)
+                up = rounding * dither(row, time + slot)
+                _add(class_slot[row], evidence[row], seen[slot], strength / unit, limit / unit, up)

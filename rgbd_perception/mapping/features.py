@@ -1,33 +1,68 @@
-"""Embeddings of the voxels: a running weighted mean per voxel, kept in half precision."""
+"""Embeddings of the voxels in few bytes: exact running means while in view, shared rows afterwards.
+
+Voxels that the camera sees have a slot in a pool of bounded size, with the running mean of what was seen
+(half precision, coordinates in the subspace of the map). When the slots run out, the voxel that got its slot
+first and is not in view settles: it takes a row that a neighbour uses, or a new one (``shared_rows``). Seen
+again it gets a slot, and its mean goes on from its row with the weight the voxel has.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.evidence import EvidenceStore, from_cosines
+from rgbd_perception.mapping.evidence import EvidenceStore
+from rgbd_perception.mapping.feature_readers import HOT, SharedReader
 from rgbd_perception.mapping.fusion import VoxelGroups
-from rgbd_perception.mapping.jit import float_to_half, half_bits, half_to_float, kernel, widen
-from rgbd_perception.mapping.snapshot import BLOCK_ROWS
+from rgbd_perception.mapping.jit import float_to_half, half_bits, half_to_float, kernel
+from rgbd_perception.mapping.pooling import pool
+from rgbd_perception.mapping.row_index import find_voxel
+from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
+from rgbd_perception.mapping.snapshot import BLOCK_ROWS, Columns
 from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.mapping.subspace import Subspace
 from rgbd_perception.mapping.threads import Runner
 
-_VOXELS_FOR_TWO = 4096
-"""Fewer voxels of a frame are blended by one thread."""
+_EVERY_FRAME = 8
+_EVERY = 4
+"""So many first frames, and after them every so manieth, may add directions to the subspace."""
+_NOBODY = -1
 
 
-class FeatureStore:
-    """Columns ``feature`` float16 (D) and ``feature_weight`` float32 of a store.
+class SharedFeatures:
+    """Column ``feature_at`` uint32: 0 for none, a shared row, or HOT + the slot of a voxel in view.
 
-    The mean of unit vectors is kept as it is, not normalised again: that way the order of frames does not
-    matter, and its length tells how well the frames agreed. Whoever compares it divides by its length.
+    dims       most dimensions of the subspace
+    tolerance  least cosine between the embedding of a voxel and the row it shares
+    rows       most shared rows; beyond, voxels take the row of the neighbour that is nearest
+    slots      voxels that are in view at once
     """
 
-    def __init__(self, store: VoxelStore, dim: int, text_space: str) -> None:
+    def __init__(
+        self,
+        store: VoxelStore,
+        dim: int,
+        text_space: str,
+        *,
+        dims: int,
+        tolerance: float,
+        rows: int,
+        slots: int,
+    ) -> None:
         self.dim = dim
         self.text_space = text_space
-        self.feature = store.add_column("feature", (dim,), np.float16)
-        self.weight = store.add_column("feature_weight", (), np.float32)
+        self.tolerance = tolerance
+        self.subspace = Subspace(dim, dims)
+        width = self.subspace.basis.shape[0]
+        self.shared = SharedRows(rows, width)
+        self.at = store.add_column("feature_at", (), np.uint32)
+        self.hot = np.zeros((slots, width), np.float16)
+        self._hot_weight = np.zeros(slots, np.float32)
+        self._hot_row = np.full(slots, _NOBODY, np.int32)
+        self._hot_frame = np.full(slots, -1, np.int32)
+        self._store = store
+        self._hand = 0
+        self._frame = 0
 
     def fuse(
         self,
@@ -37,67 +72,231 @@ class FeatureStore:
         limit: float,
         run: Runner,
     ) -> None:
-        """Blend the (h * w, D) half ``embedding`` of a frame into ``rows`` of its voxels.
-
-        The cells of a voxel are pooled in float32 first, then blended once: one rounding a frame. No row is
-        in two of the runner's ranges, so the result does not depend on the threads.
-        """
-        limit = limit if limit > 0 else np.inf
-        run(
-            lambda first, last: _blend(
-                rows, groups.starts, groups.members, groups.weights, embedding, first, last, limit,
-                half_bits(self.feature), self.weight,
-            ),
-            rows.size,
-            _VOXELS_FOR_TWO,
+        """Blend the (h * w, D) half ``embedding`` of a frame into ``rows``, before their weight grows."""
+        pooled, totals = pool(groups, embedding, run)
+        if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:
+            self.subspace.extend(pooled)
+        coordinates = self.subspace.coordinates(pooled)
+        slots = self._claim(rows)
+        unit = self._store.precision.weight.unit
+        left = np.zeros(rows.size, np.uint32)
+        _blend(
+            rows, slots, coordinates, totals, limit if limit > 0 else np.inf, unit, self._store.weight,
+            self.at, self.shared.vector, half_bits(self.hot), self._hot_weight, self._hot_row, left,
         )  # fmt: skip
+        self.shared.leave(left)
+        self._frame += 1
+
+    def forget(self, rows: NDArray[np.int32]) -> None:
+        """The voxels in these rows are about to be removed."""
+        at = self.at[rows]
+        is_hot = at >= HOT
+        self._hot_row[at[is_hot] - HOT] = _NOBODY
+        self.shared.leave(at[~is_hot])
+
+    def load(self, rows: NDArray[np.int32], columns: Columns) -> None:
+        """Take over the tensors of a file, whose voxels are in ``rows``."""
+        if "feature" in columns:
+            known = np.flatnonzero(columns["feature_weight"] > 0)
+            self._adopt(rows[known], columns["feature"][known])
+        else:
+            self._restore(columns["feature_basis"], columns["feature_vectors"], rows, columns["feature_at"])
+
+    def _adopt(self, rows: NDArray[np.int32], vectors: NDArray[np.float32]) -> None:
+        """Give voxels without embeddings the (n, D) ``vectors``, as if they had been seen long ago."""
+        for first in range(0, rows.size, self.hot.shape[0]):
+            part = slice(first, first + self.hot.shape[0])
+            while self.subspace.extend(vectors[part]):
+                pass
+            self._put_in_view(rows[part], self.subspace.coordinates(vectors[part]))
+
+    def _restore(
+        self,
+        basis: NDArray[np.float32],
+        vectors: NDArray[np.int8],
+        rows: NDArray[np.int32],
+        at: NDArray[np.uint32],
+    ) -> None:
+        """Take over what ``SharedReader.packed`` gave: ``vectors`` and, for voxels in ``rows``, 1 + which.
+
+        Those with most users become shared rows again. What does not fit goes the way of voxels in view.
+        """
+        self.subspace.restore(basis)
+        width = basis.shape[0]
+        users = np.bincount(at, minlength=vectors.shape[0] + 1)[1:]
+        order = np.argsort(-users, kind="stable")
+        kept = order[: self.shared.vector.shape[0] - 1]
+        place = np.zeros(vectors.shape[0] + 1, np.uint32)
+        place[kept + 1] = np.arange(1, kept.size + 1, dtype=np.uint32)
+        self.shared.vector[1 : kept.size + 1, :width] = vectors[kept]
+        self.shared.users[1 : kept.size + 1] = users[kept]
+        self.shared.used = kept.size + 1
+        self.at[rows] = place[at]
+        others = np.flatnonzero((at > 0) & (place[at] == 0))
+        for first in range(0, others.size, self.hot.shape[0]):
+            part = others[first : first + self.hot.shape[0]]
+            wide = np.zeros((part.size, self.hot.shape[1]), np.float32)
+            wide[:, :width] = vectors[at[part] - 1]
+            wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+            self._put_in_view(rows[part], wide)
+
+    def reader(self) -> SharedReader:
+        """The embeddings of this instant, to be read while the map changes."""
+        return SharedReader(
+            self.subspace.basis.copy(), self.shared.vector[: self.shared.used], self.hot.copy()
+        )
 
     def classify(
         self, store: VoxelStore, class_embeddings: NDArray[np.float32], scale: float, evidence: EvidenceStore
     ) -> None:
         """Fill ``evidence`` from the embeddings: softmax of ``scale`` x cosine to ``class_embeddings`` (C,
         D)."""
+        reader = self.reader()
         for first in range(0, store.rows_used, BLOCK_ROWS):
             block = slice(first, min(first + BLOCK_ROWS, store.rows_used))
-            vectors = np.empty((block.stop - first, self.dim), np.float32)
-            widen(half_bits(self.feature[block]), vectors)
-            length = np.linalg.norm(vectors, axis=1, keepdims=True)
-            cosines = vectors @ class_embeddings.T / np.maximum(length, 1e-12)
-            slots, values = from_cosines(cosines, scale, evidence.slots)
-            known = length[:, 0] > 0
-            evidence.class_slot[block] = np.where(known[:, None], slots, 0)
-            evidence.evidence[block] = np.where(known[:, None], values, 0)
+            cosines, known = reader.cosines(self.at[block], class_embeddings)
+            evidence.write(block, cosines, known, scale)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes beside the column."""
+        slots = self.hot.nbytes + self._hot_weight.nbytes + self._hot_row.nbytes + self._hot_frame.nbytes
+        return slots + self.shared.nbytes + self.subspace.nbytes
+
+    def _put_in_view(self, rows: NDArray[np.int32], coordinates: NDArray[np.float32]) -> None:
+        slots = self._claim(rows)
+        self.hot[slots] = coordinates
+        self._hot_weight[slots] = 1.0
+        self._hot_row[slots] = rows
+        self.at[rows] = HOT + slots.astype(np.uint32)
+        self._frame += 1
+
+    def _claim(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Slots (n,) for the voxels in ``rows``, -1 where all are in view; settles those that lose theirs."""
+        slots = np.empty(rows.size, np.int32)
+        settling = np.empty(rows.size, np.int32)
+        self._hand, count = _claim_slots(
+            rows, self.at, self._hot_row, self._hot_frame, self._frame, self._hand, slots, settling
+        )
+        settling = settling[:count]
+        owners = self._hot_row[settling]
+        self._store.record(owners)
+        free = self.shared.take_free(count, self._store.is_read)
+        given = _settle(
+            owners, settling, half_bits(self.hot), self._store.key, self._store.index.slots, self.at,
+            self.shared.vector, self.shared.users, free, np.float32(self.tolerance),
+        )  # fmt: skip
+        self.shared.gave(free[free.size - given :])
+        self._hot_row[settling] = _NOBODY
+        return slots
 
 
 @kernel
+def _claim_slots(
+    rows: NDArray[np.int32],
+    at: NDArray[np.uint32],
+    hot_row: NDArray[np.int32],
+    hot_frame: NDArray[np.int32],
+    frame: int,
+    hand: int,
+    slots: NDArray[np.int32],
+    settling: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Find a slot for each row; return where the next search begins and how many slots lose their voxel."""
+    for i in range(rows.size):
+        slots[i] = -1
+        if rows[i] >= 0 and at[rows[i]] >= HOT:
+            slots[i] = at[rows[i]] - HOT
+            hot_frame[slots[i]] = frame
+    count, looked = 0, 0
+    for i in range(rows.size):
+        if rows[i] < 0 or slots[i] >= 0:
+            continue
+        while looked < hot_frame.size and hot_frame[hand] == frame:
+            hand = hand + 1 if hand + 1 < hot_frame.size else 0
+            looked += 1
+        if looked == hot_frame.size:
+            break
+        slots[i] = hand
+        hot_frame[hand] = frame
+        if hot_row[hand] >= 0:
+            settling[count] = hand
+            count += 1
+    return hand, count
+
+
+@kernel
+def _settle(
+    owners: NDArray[np.int32],
+    slots: NDArray[np.int32],
+    hot: NDArray[np.uint16],
+    keys: NDArray[np.int64],
+    index: NDArray[np.int32],
+    at: NDArray[np.uint32],
+    vectors: NDArray[np.int8],
+    users: NDArray[np.int32],
+    free: NDArray[np.int32],
+    tolerance: float,
+) -> int:
+    """Give each owner a shared row in place of its slot; return how many of ``free`` (from its end) went."""
+    wide = np.empty(hot.shape[1], np.float32)
+    given = 0
+    for i in range(owners.size):
+        for j in range(wide.size):
+            wide[j] = half_to_float(hot[slots[i], j])
+        best, nearest = np.uint32(0), np.float32(-2)
+        for step in STEPS:
+            row = find_voxel(index, keys, keys[owners[i]] + step)
+            if row < 0 or at[row] == 0 or at[row] >= HOT or at[row] == best:
+                continue
+            cosine = likeness(wide, vectors[at[row]])
+            if cosine > nearest:
+                best, nearest = at[row], cosine
+        if nearest < tolerance and given < free.size:
+            given += 1
+            best = np.uint32(free[free.size - given])
+            write_row(wide, vectors[best])
+        at[owners[i]] = best
+        users[best] += 1
+    return given
+
+
+@kernel(fastmath=True)
 def _blend(
     rows: NDArray[np.int32],
-    starts: NDArray[np.int32],
-    members: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    embedding: NDArray[np.uint16],
-    first: int,
-    last: int,
+    slots: NDArray[np.int32],
+    coordinates: NDArray[np.float32],
+    totals: NDArray[np.float32],
     limit: float,
-    feature: NDArray[np.uint16],
-    feature_weight: NDArray[np.float32],
+    weight_unit: float,
+    weight: NDArray[np.number],
+    at: NDArray[np.uint32],
+    vectors: NDArray[np.int8],
+    hot: NDArray[np.uint16],
+    hot_weight: NDArray[np.float32],
+    hot_row: NDArray[np.int32],
+    left: NDArray[np.uint32],
 ) -> None:
-    dim = embedding.shape[1]
-    pooled = np.empty(dim, np.float32)
-    for group in range(first, last):
-        row = rows[group]
-        if row < 0:
+    """Running means in the slots; ``left`` gets the shared rows that voxels leave for a slot."""
+    dim = coordinates.shape[1]
+    for i in range(rows.size):
+        row, slot = rows[i], slots[i]
+        if row < 0 or slot < 0:
             continue
-        pooled[:] = 0
-        total = np.float32(0)
-        for member in range(starts[group], starts[group + 1]):
-            cell = members[member]
-            weight = weights[cell]
-            total += weight
+        if at[row] < HOT:
+            start = at[row]
+            length = np.float32(0)
             for j in range(dim):
-                pooled[j] += weight * half_to_float(embedding[cell, j])
-        share = np.float32(1.0) / (feature_weight[row] + total)
+                length += np.float32(vectors[start, j]) * np.float32(vectors[start, j])
+            scale = 1 / np.sqrt(length) if length > 0 else np.float32(0)
+            for j in range(dim):
+                hot[slot, j] = float_to_half(np.float32(vectors[start, j] * scale))
+            hot_weight[slot] = weight_unit * weight[row] if start > 0 else 0.0
+            left[i] = start
+            at[row] = HOT + np.uint32(slot)
+            hot_row[slot] = row
+        share = np.float32(1.0) / (hot_weight[slot] + totals[i])
         for j in range(dim):
-            old = half_to_float(feature[row, j])
-            feature[row, j] = float_to_half(np.float32(old + (pooled[j] - total * old) * share))
-        feature_weight[row] = min(feature_weight[row] + total, limit)
+            old = half_to_float(hot[slot, j])
+            hot[slot, j] = float_to_half(np.float32(old + (coordinates[i, j] - totals[i] * old) * share))
+        hot_weight[slot] = min(hot_weight[slot] + totals[i], limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.grid import GridSamples
 from rgbd_perception.mapping.hash_index import put_row
-from rgbd_perception.mapping.jit import kernel, readonly
+from rgbd_perception.mapping.jit import dither, kernel, readonly
 from rgbd_perception.mapping.keys import NO_KEY, pack_one
 from rgbd_perception.mapping.store import VoxelStore
 
@@ -66,10 +67,12 @@ def fuse_geometry(
     limit: float,
 ) -> None:
     """Blend weight and color of the frame into ``rows`` (of ``groups.keys``, -1 is passed over)."""
+    weight, color = store.precision.weight, store.precision.color
+    limit = min(limit if limit > 0 else np.inf, weight.largest)
     _fuse(
         rows, groups.starts, groups.members, groups.weights, readonly(samples.color.reshape(-1, 3),
-        np.float32), limit if limit > 0 else np.inf, stamp_ns, store.weight, store.color, store.last_seen,
-        store.misses,
+        np.float32), limit, store.time_of(stamp_ns), weight.unit, weight.dither, color.dither, store.weight,
+        store.color, store.last_seen, store.misses,
     )  # fmt: skip
 
 
@@ -139,10 +142,13 @@ def _fuse(
     weights: NDArray[np.float32],
     cell_color: NDArray[np.float32],
     limit: float,
-    stamp_ns: int,
-    weight: NDArray[np.float32],
-    color: NDArray[np.float32],
-    last_seen: NDArray[np.int64],
+    time: int,
+    weight_unit: float,
+    weight_dither: float,
+    color_dither: float,
+    weight: NDArray[Any],
+    color: NDArray[Any],
+    last_seen: NDArray[np.uint32],
     misses: NDArray[np.uint8],
 ) -> None:
     for group in range(rows.size):
@@ -156,11 +162,14 @@ def _fuse(
             red += weights[cell] * cell_color[cell, 0]
             green += weights[cell] * cell_color[cell, 1]
             blue += weights[cell] * cell_color[cell, 2]
-        share = 1.0 / (weight[row] + total)
-        color[row, 0] += (red - total * color[row, 0]) * share
-        color[row, 1] += (green - total * color[row, 1]) * share
-        color[row, 2] += (blue - total * color[row, 2]) * share
-        weight[row] = min(weight[row] + total, limit)
-        last_seen[row] = max(last_seen[row], stamp_ns)
+        before = weight_unit * weight[row]
+        share = 1.0 / (before + total)
+        # One draw for all: a gray surface stays gray.
+        up = dither(row, time)
+        color[row, 0] = color[row, 0] + (red - total * color[row, 0]) * share + color_dither * up
+        color[row, 1] = color[row, 1] + (green - total * color[row, 1]) * share + color_dither * up
+        color[row, 2] = color[row, 2] + (blue - total * color[row, 2]) * share + color_dither * up
+        weight[row] = (min(before + total, limit)) / weight_unit + weight_dither * dither(row, -time)
+        last_seen[row] = max(last_seen[row], time)
         if misses[row] > 0:
             misses[row] -= 1

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from rgbd_perception.vocabulary import Vocabulary
 
+MILLISECOND = 1_000_000
+"""Nanoseconds."""
+
 
 @dataclass(frozen=True)
 class MapHeader:
     """voxel_size in metres; map_from_source (4, 4): world of the source to the z-up map frame ``frame_id``.
 
     class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim
-    is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary.
+    is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary. storage
+    says how columns are stored, epoch_ns from when on ``last_seen`` counts milliseconds.
     """
 
     voxel_size: float
@@ -27,3 +31,9 @@ class MapHeader:
     evidence_slots: int
     vocabulary: Vocabulary | None
     class_embeddings: NDArray[np.float32] | None
+    storage: str = "compact"
+    epoch_ns: int = 0
+
+    def stamps_ns(self, last_seen: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+        """Nanoseconds of values of the column ``last_seen``."""
+        return self.epoch_ns + last_seen.astype(np.int64) * MILLISECOND

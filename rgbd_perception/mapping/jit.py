@@ -113,3 +113,15 @@ def to_half(vectors: NDArray[np.floating]) -> tuple[NDArray[np.uint16], bool]:
         narrow(readonly(vectors, np.float32), bits)
         bits = readonly(bits, np.uint16)
     return bits, largest_magnitude(bits) < 0x7C00
+
+
+@kernel
+def dither(row: int, time: int) -> float:
+    """Evenly distributed in [0, 1): the finaliser of MurmurHash3 on row and time."""
+    value = np.uint64(row) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(time)
+    value ^= value >> np.uint64(33)
+    value *= np.uint64(0xFF51AFD7ED558CCD)
+    value ^= value >> np.uint64(33)
+    value *= np.uint64(0xC4CEB9FE1A85EC53)
+    value ^= value >> np.uint64(33)
+    return np.float64(value >> np.uint64(11)) / 9007199254740992.0

@@ -12,14 +12,9 @@ from rgbd_perception.mapping.components import connected_components
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of, posterior
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.jit import half_bits, widen
 from rgbd_perception.mapping.keys import NO_KEY, centers
-from rgbd_perception.mapping.snapshot import BLOCK_ROWS, Columns, Snapshot
+from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
-
-_SKETCH_DIM = 64
-"""Embeddings are compared through a random projection (Johnson and Lindenstrauss 1984) to this many
-numbers."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ def find_objects(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> li
         groups = connected_components(
             voxels["key"],
             config.gap_voxels,
-            _sketches(snapshot, voxels["row"]) if header.feature_dim else None,
+            snapshot.features.directions(snapshot, voxels["row"]) if snapshot.features else None,
             config.instance_similarity,
         )
         order = np.argsort(groups, kind="stable")
@@ -72,7 +67,7 @@ def _thing_voxels(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> C
 
     def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
         label = labels_of(block["class_slot"])
-        label[(block["key"] == NO_KEY) | (block["weight"] < config.min_weight)] = UNKNOWN_LABEL
+        label[(block["key"] == NO_KEY) | (snapshot.weights(block) < config.min_weight)] = UNKNOWN_LABEL
         label[np.isin(label, stuff)] = UNKNOWN_LABEL
         probability = posterior(block["class_slot"], block["evidence"], len(vocabulary))[:, 0].copy()
         return label, block["key"].copy(), probability, block["last_seen"].copy()
@@ -83,19 +78,6 @@ def _thing_voxels(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> C
         kept.append((chosen + first, key[chosen], label[chosen], probability[chosen], last_seen[chosen]))
     names = ("row", "key", "label", "probability", "last_seen")
     return dict(zip(names, (np.concatenate(column) for column in zip(*kept, strict=True)), strict=True))
-
-
-def _sketches(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(n, 64) unit vectors whose dot products are about the cosines of the voxels' embeddings."""
-    shape, _ = snapshot.column("feature") or ((0,), None)
-    projection = np.random.default_rng(0).standard_normal((shape[0], _SKETCH_DIM), np.float32)
-    sketches = np.empty((rows.size, _SKETCH_DIM), np.float32)
-    for first in range(0, rows.size, BLOCK_ROWS):
-        bits = half_bits(snapshot.gather(rows[first : first + BLOCK_ROWS], ("feature",))["feature"])
-        wide = np.empty(bits.shape, np.float32)
-        widen(bits, wide)
-        sketches[first : first + BLOCK_ROWS] = wide @ projection
-    return sketches / np.maximum(np.linalg.norm(sketches, axis=1, keepdims=True), 1e-12)
 
 
 def _object(voxels: Columns, part: NDArray[np.int64], name: str, header: MapHeader) -> MapObject:
@@ -109,5 +91,5 @@ def _object(voxels: Columns, part: NDArray[np.int64], name: str, header: MapHead
         yaw=round(box.yaw, 4),
         frame_id=header.frame_id,
         voxels=int(part.size),
-        last_seen_ns=int(voxels["last_seen"][part].max()),
+        last_seen_ns=int(header.stamps_ns(voxels["last_seen"][part]).max()),
     )

@@ -14,6 +14,7 @@ from rgbd_perception.mapping.boxes import oriented_box
 from rgbd_perception.mapping.components import connected_components
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of, posterior
+from rgbd_perception.mapping.feature_readers import Scorer
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import NO_KEY, centers
 from rgbd_perception.mapping.scoring import (
@@ -87,7 +88,7 @@ class _Candidates:
 
     key: NDArray[np.int64]
     label: NDArray[np.uint16]
-    last_seen: NDArray[np.int64]
+    last_seen: NDArray[np.uint32]
     scores: NDArray[np.float32]
 
 
@@ -166,11 +167,12 @@ def _scan(
     run: Runner,
 ) -> tuple[_Candidates, NDArray[np.float32]]:
     """Voxels that score at least ``least`` for some text, and the (T,) best scores of all voxels."""
-    class_scores = score_vectors(query.classes.astype(np.float16), query, calibration)
+    class_scores = score_vectors(query.classes, query, calibration)
+    scorer = snapshot.features.scorer(query, calibration, run) if snapshot.features else None
 
     def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
-        scores = _block_scores(block, header, query, calibration, class_scores, run)
-        unobserved = (block["key"] == NO_KEY) | (block["weight"] < config.min_weight)
+        scores = _block_scores(block, header, class_scores, scorer)
+        unobserved = (block["key"] == NO_KEY) | (snapshot.weights(block) < config.min_weight)
         scores[unobserved] = -1.0
         label = (
             labels_of(block["class_slot"])
@@ -191,20 +193,15 @@ def _scan(
 
 
 def _block_scores(
-    block: Columns,
-    header: MapHeader,
-    query: QueryVectors,
-    calibration: ScoreCalibration,
-    class_scores: NDArray[np.float32],
-    run: Runner,
+    block: Columns, header: MapHeader, class_scores: NDArray[np.float32], scorer: Scorer | None
 ) -> NDArray[np.float32]:
     """(n, T) scores from the embeddings; voxels without one are scored through their likely classes."""
     count = block["key"].size
-    if header.feature_dim:
-        scores = score_vectors(block["feature"], query, calibration, run)
-        plain = np.flatnonzero(block["feature_weight"] == 0)
+    if scorer is not None:
+        scores, known = scorer(block)
+        plain = np.flatnonzero(~known)
     else:
-        scores = np.zeros((count, query.texts.shape[0]), np.float32)
+        scores = np.zeros((count, class_scores.shape[1]), np.float32)
         plain = np.arange(count)
     if plain.size and "class_slot" in block and header.vocabulary is not None:
         slots = block["class_slot"][plain]
@@ -252,7 +249,7 @@ def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, head
         frame_id=header.frame_id,
         voxels=int(part.size),
         label=label,
-        last_seen_ns=int(candidates.last_seen[part].max()),
+        last_seen_ns=int(header.stamps_ns(candidates.last_seen[part]).max()),
     )
 
 

@@ -18,6 +18,7 @@ class IntegrateReport:
     voxels_added: int
     voxels_removed: int
     voxels_refused: int
+    voxels_evicted: int = 0
     step_ms: dict[str, float] = field(default_factory=dict, compare=False)
 
 

@@ -23,18 +23,20 @@ centred) scores 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import half_bits, half_to_float, kernel
+from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _NEGLIGIBLE = 0.02
 """Voxels whose absolute test alone scores below this skip the competition; their score is an upper bound."""
-_VOXELS_FOR_TWO = 1024
-"""Fewer voxels are scored by one thread."""
+_VECTORS_FOR_TWO = 2048
+"""Fewer vectors are scored by one thread."""
+_CHUNK = 2048
+"""Vectors that are widened to float32 at a time: they stay in the cache."""
 _ZERO_VECTOR = -2.0
 """Stands for the cosine of a vector of zeros, below every other."""
 _NO_ANGLE = -1.5
@@ -77,7 +79,7 @@ def calibration_for(text_space: str) -> ScoreCalibration:
 
 @dataclass(frozen=True)
 class QueryVectors:
-    """What the scoring of one query needs, all rows unit float32.
+    """What the scoring of one query needs, all rows unit float32 (until they are projected).
 
     texts (T, D), negatives (N, D), classes (C, D); related (T, C) bool: classes that do not compete with a
     text; generic (T + N,): what is taken off the cosines to texts and negatives.
@@ -93,6 +95,13 @@ class QueryVectors:
     def positive_and_negative(self) -> NDArray[np.float32]:
         """(T + N, D): the texts, then the negatives."""
         return np.concatenate([self.texts, self.negatives])
+
+    def projected(self, basis: NDArray[np.float32]) -> QueryVectors:
+        """The same for vectors that are coordinates on the orthonormal rows ``basis`` (d, D)."""
+        texts, negatives, classes = (
+            vectors @ basis.T for vectors in (self.texts, self.negatives, self.classes)
+        )
+        return replace(self, texts=texts, negatives=negatives, classes=classes)
 
 
 def query_vectors(
@@ -119,33 +128,38 @@ def _generic(likeness: NDArray[np.float32], calibration: ScoreCalibration) -> ND
 
 
 def score_vectors(
-    vectors: NDArray[np.float16],
+    vectors: NDArray[np.number],
     query: QueryVectors,
     calibration: ScoreCalibration,
     run: Runner = run_in_turn,
 ) -> NDArray[np.float32]:
-    """(n, D) float16 vectors of any length -> (n, T) scores in 0..1; a zero vector scores 0."""
+    """(n, D) vectors of any length and type -> (n, T) scores in 0..1; a zero vector scores 0."""
     scores = np.empty((vectors.shape[0], query.texts.shape[0]), np.float32)
-    bits = half_bits(np.ascontiguousarray(vectors))
-    run(
-        lambda first, last: _score(bits[first:last], query, calibration, scores[first:last]),
-        vectors.shape[0],
-        _VOXELS_FOR_TWO,
-    )
+
+    def score(first: int, last: int) -> None:
+        for start in range(first, last, _CHUNK):
+            part = slice(start, min(start + _CHUNK, last))
+            _score(vectors[part].astype(np.float32), query, calibration, scores[part])
+
+    run(score, vectors.shape[0], _VECTORS_FOR_TWO)
     return scores
 
 
 def _score(
-    bits: NDArray[np.uint16], query: QueryVectors, calibration: ScoreCalibration, scores: NDArray[np.float32]
+    vectors: NDArray[np.float32],
+    query: QueryVectors,
+    calibration: ScoreCalibration,
+    scores: NDArray[np.float32],
 ) -> None:
-    count, texts = scores.shape
-    cosines = np.empty((count, texts + query.negatives.shape[0]), np.float32)
-    _cosines(bits, np.arange(count, dtype=np.int32), query.positive_and_negative, cosines)
+    texts = scores.shape[1]
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    length = np.sqrt(np.maximum(squares, 1e-24))[:, None]
+    cosines = vectors @ query.positive_and_negative.T / length
+    cosines[squares == 0] = _ZERO_VECTOR
     cosines -= query.generic
     negligible = calibration.offset + math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE)) / calibration.scale
     competing = _undecided(cosines, texts, negligible)
-    rivals = np.empty((competing.size, query.classes.shape[0]), np.float32)
-    _cosines(bits, competing, query.classes, rivals)
+    rivals = vectors[competing] @ query.classes.T / length[competing]
     scale, offset, sharpness = calibration.scale, calibration.offset, calibration.sharpness
     _combine(cosines, query.generic, competing, rivals, query.related, scale, offset, sharpness, scores)
 
@@ -153,43 +167,6 @@ def _score(
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-@kernel(fastmath=True)
-def _cosines(
-    bits: NDArray[np.uint16],
-    chosen: NDArray[np.int32],
-    others: NDArray[np.float32],
-    cosines: NDArray[np.float32],
-) -> None:
-    """Cosines between the ``chosen`` vectors and the unit rows ``others``; _ZERO_VECTOR for a zero vector.
-
-    Four vectors at a time, so that every number of ``others`` is loaded once for all of them.
-    """
-    dim = bits.shape[1]
-    wide = np.empty((4, dim), np.float32)
-    factor = np.empty(4, np.float32)
-    for start in range(0, chosen.size, 4):
-        filled = min(4, chosen.size - start)
-        for lane in range(4):
-            vector = chosen[start + min(lane, filled - 1)]
-            squared = np.float32(0)
-            for j in range(dim):
-                value = half_to_float(bits[vector, j])
-                wide[lane, j] = value
-                squared += value * value
-            factor[lane] = 1 / np.sqrt(squared) if squared > 0 else 0
-        for other in range(others.shape[0]):
-            a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for j in range(dim):
-                value = others[other, j]
-                a += wide[0, j] * value
-                b += wide[1, j] * value
-                c += wide[2, j] * value
-                d += wide[3, j] * value
-            for lane, dot in enumerate((a, b, c, d)):
-                if lane < filled:
-                    cosines[start + lane, other] = dot * factor[lane] if factor[lane] > 0 else _ZERO_VECTOR
 
 
 @kernel

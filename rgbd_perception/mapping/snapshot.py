@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.keys import NO_KEY
 
 if TYPE_CHECKING:
+    from rgbd_perception.mapping.feature_readers import FeatureReader
     from rgbd_perception.mapping.store import VoxelStore
 
 BLOCK_ROWS = 4096
@@ -29,11 +30,15 @@ class Snapshot:
     """The rows of a store as they were when the snapshot was taken.
 
     To be made while holding ``lock``, and closed without. The columns that the store has at that time are
-    held too, so one that is replaced later stays readable.
+    held too, so one that is replaced later stays readable. ``features`` reads the embeddings of that instant.
     """
 
-    def __init__(self, store: VoxelStore, lock: threading.Lock) -> None:
+    def __init__(
+        self, store: VoxelStore, lock: threading.Lock, features: FeatureReader | None = None
+    ) -> None:
+        self.features = features
         self._store = store
+        self._weight_unit = np.float32(store.precision.weight.unit)
         self._lock = lock
         self.rows = store.rows_used
         self.voxels = len(store)
@@ -55,6 +60,10 @@ class Snapshot:
         if rows.size:
             self._is_kept[rows] = True
             self._kept.append((rows, {name: column[rows] for name, column in self._columns.items()}))
+
+    def weights(self, block: Columns) -> NDArray[np.float32]:
+        """The column ``weight`` of a block as observations."""
+        return block["weight"].astype(np.float32) * self._weight_unit
 
     def column(self, name: str) -> tuple[tuple[int, ...], Any] | None:
         """(shape of one row, dtype) of a column, or None where the map had no such column."""

@@ -1,9 +1,10 @@
 """Map files (``.rgbdmap``): one safetensors container, written in one step, checked on reading.
 
 Layout: the safetensors format (8 bytes little endian header length, JSON header, tensors one after the
-other). One tensor per column of the map, voxels in order of their rows, and the class embeddings.
+other). One tensor per column of the map, voxels in order of their rows, the embeddings that voxels share, and
+the class embeddings.
 ``__metadata__`` has one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model,
-text space, vocabulary, counts and the CRC-32 of the bytes of every tensor.
+text space, vocabulary, counts, the CRC-32 of the bytes of every tensor and that of the object itself.
 """
 
 from __future__ import annotations
@@ -21,28 +22,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.feature_readers import SharedReader
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
+from rgbd_perception.mapping.storage_version_1 import from_version_1
 from rgbd_perception.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _METADATA_KEY = "rgbd_map"
+_OWN_CHECKSUM = "metadata_crc32"
 _CLASS_EMBEDDINGS = "class_embeddings"
-_DTYPE_NAMES = {"float16": "F16", "float32": "F32", "int64": "I64", "uint16": "U16", "uint8": "U8"}
-_COLUMNS: dict[str, tuple[str, int]] = {
-    "key": ("int64", 1),
-    "weight": ("float32", 1),
-    "color": ("float32", 2),
-    "last_seen": ("int64", 1),
-    "misses": ("uint8", 1),
-    "class_slot": ("uint16", 2),
-    "evidence": ("float32", 2),
-    "feature": ("float16", 2),
-    "feature_weight": ("float32", 1),
+FEATURE_VECTORS = "feature_vectors"
+FEATURE_BASIS = "feature_basis"
+_ROWS = 1 << 16
+"""Rows that are read at a time: about a millisecond."""
+_DTYPE_NAMES = {
+    "float32": "F32", "int64": "I64", "uint32": "U32", "uint16": "U16", "uint8": "U8", "int8": "I8",
+}  # fmt: skip
+COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
+    "key": (("int64",), ""),
+    "weight": (("uint16", "float32"), ""),
+    "color": (("uint8", "float32"), "3"),
+    "last_seen": (("uint32",), ""),
+    "misses": (("uint8",), ""),
+    "class_slot": (("uint8", "uint16"), "evidence_slots"),
+    "evidence": (("uint8", "float32"), "evidence_slots"),
+    "feature_at": (("uint32",), ""),
+    "feature": (("float32",), "feature_dim"),
+    "feature_weight": (("float32",), ""),
 }
-"""dtype and number of axes of every column that a file may have."""
-_PAIRS = (("class_slot", "evidence"), ("feature", "feature_weight"))
+"""Types of every column that a file may have (compact first), and what says how long its second axis is."""
+_TOGETHER = (
+    ("class_slot", "evidence"),
+    ("feature", "feature_weight"),
+    ("feature_at", FEATURE_VECTORS),
+    ("feature_at", FEATURE_BASIS),
+)
 
 
 @dataclass(frozen=True)
@@ -92,16 +108,20 @@ def read_map(path: Path) -> tuple[MapHeader, Columns]:
     metadata, tensors = _read_container(path)
     try:
         version = metadata["format_version"]
-        if version != FORMAT_VERSION:
+        if version not in (1, FORMAT_VERSION):
             raise UserError(
-                f"{path} has map format version {version}, this program reads {FORMAT_VERSION}: "
-                "make the map again"
+                f"{path} has map format version {version}, this program reads 1 and {FORMAT_VERSION}: "
+                "update it, or make the map again"
             )
+        if version > 1 and metadata[_OWN_CHECKSUM] != _metadata_checksum(metadata):
+            raise UserError(f"{path} is damaged: the checksum of its header does not match; use another copy")
         for name, checksum in metadata["crc32"].items():
             if _crc32(tensors[name]) != checksum:
                 raise UserError(
                     f"{path} is damaged: the checksum of '{name}' does not match; use another copy"
                 )
+        if version == 1:
+            metadata, tensors = from_version_1(metadata, tensors)
         embeddings = tensors.pop(_CLASS_EMBEDDINGS, None)
         _check_columns(tensors, metadata, path)
         return _header_from(metadata, embeddings), tensors
@@ -117,14 +137,14 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _write(file: BinaryIO, snapshot: Snapshot, header: MapHeader) -> int:
-    extra = {} if header.class_embeddings is None else {_CLASS_EMBEDDINGS: header.class_embeddings}
+    extra, feature_at = _extra_tensors(snapshot, header)
     layout = _layout(snapshot, extra)
     checksums = dict.fromkeys(layout, 0)
-    preamble = _preamble(layout, _metadata(header, snapshot.voxels, checksums))
+    preamble = _preamble(layout, _metadata(header, snapshot.voxels, layout, checksums))
     file.write(preamble)
     data_start = len(preamble)
     written = dict.fromkeys(layout, 0)
-    for name, array in _pieces(snapshot, extra):
+    for name, array in _pieces(snapshot, extra, feature_at):
         data = _bytes(array)
         file.seek(data_start + layout[name].start + written[name])
         file.write(data)
@@ -132,26 +152,44 @@ def _write(file: BinaryIO, snapshot: Snapshot, header: MapHeader) -> int:
         written[name] += len(data)
     size = data_start + sum(tensor.nbytes for tensor in layout.values())
     # The checksums are known only now; they have eight digits always, so the header keeps its length.
-    final = _preamble(layout, _metadata(header, snapshot.voxels, checksums))
+    final = _preamble(layout, _metadata(header, snapshot.voxels, layout, checksums))
     file.seek(0)
     file.write(final)
     return size
 
 
-def _pieces(snapshot: Snapshot, extra: Columns) -> Iterator[tuple[str, NDArray[Any]]]:
+def _extra_tensors(snapshot: Snapshot, header: MapHeader) -> tuple[Columns, NDArray[np.uint32]]:
+    """Tensors that are no columns, and the column ``feature_at`` that goes with them."""
+    extra: Columns = {}
+    feature_at = np.empty(0, np.uint32)
+    if header.class_embeddings is not None:
+        extra[_CLASS_EMBEDDINGS] = header.class_embeddings
+    if isinstance(snapshot.features, SharedReader):
+        at = snapshot.read_all(("feature_at",))["feature_at"]
+        extra[FEATURE_VECTORS], feature_at = snapshot.features.packed(at)
+        extra[FEATURE_BASIS] = snapshot.features.basis
+    return extra, feature_at
+
+
+def _pieces(
+    snapshot: Snapshot, extra: Columns, feature_at: NDArray[np.uint32]
+) -> Iterator[tuple[str, NDArray[Any]]]:
     """The contents of every tensor in pieces, in order within a tensor; free rows left out."""
-    names = [name for name in _COLUMNS if snapshot.column(name) is not None]
-    for _, columns in snapshot.blocks(lambda block: tuple(block[name].copy() for name in names)):
-        live = columns[names.index("key")] != NO_KEY
-        for name, column in zip(names, columns, strict=True):
+    names = [name for name in COLUMNS if snapshot.column(name) is not None]
+    read = [name for name in names if name != "feature_at"]
+    for _, columns in snapshot.blocks(lambda block: tuple(block[name].copy() for name in read), _ROWS):
+        live = columns[read.index("key")] != NO_KEY
+        for name, column in zip(read, columns, strict=True):
             yield name, column[live]
+    if "feature_at" in names:
+        yield "feature_at", feature_at
     yield from extra.items()
 
 
 def _layout(snapshot: Snapshot, extra: Columns) -> dict[str, _Tensor]:
     layout: dict[str, _Tensor] = {}
     start = 0
-    for name in _COLUMNS:
+    for name in COLUMNS:
         description = snapshot.column(name)
         if description is not None:
             layout[name] = _Tensor(np.dtype(description[1]), (snapshot.voxels, *description[0]), start)
@@ -176,8 +214,10 @@ def _preamble(layout: dict[str, _Tensor], metadata: dict[str, Any]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict[str, Any]:
-    return {
+def _metadata(
+    header: MapHeader, voxels: int, layout: dict[str, _Tensor], checksums: dict[str, int]
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "voxels": voxels,
         "voxel_size": header.voxel_size,
@@ -186,12 +226,23 @@ def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict
         "model_id": header.model_id,
         "text_space": header.text_space,
         "feature_dim": header.feature_dim,
+        "feature_vectors": layout[FEATURE_VECTORS].shape[0] if FEATURE_VECTORS in layout else 0,
+        "feature_dims": layout[FEATURE_VECTORS].shape[1] if FEATURE_VECTORS in layout else 0,
+        "storage": header.storage,
+        "epoch_ns": header.epoch_ns,
         "evidence_slots": header.evidence_slots,
         "label_names": list(header.vocabulary.names) if header.vocabulary else None,
         "vocabulary_text_space": header.vocabulary.text_space if header.vocabulary else "",
         "vocabulary_id": header.vocabulary.id if header.vocabulary else "",
         "crc32": {name: f"{checksum:08x}" for name, checksum in checksums.items()},
     }
+    return metadata | {_OWN_CHECKSUM: _metadata_checksum(metadata)}
+
+
+def _metadata_checksum(metadata: dict[str, Any]) -> str:
+    """Of all entries but itself."""
+    others = {name: value for name, value in metadata.items() if name != _OWN_CHECKSUM}
+    return f"{zlib.crc32(json.dumps(others, sort_keys=True).encode()):08x}"
 
 
 def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | None) -> MapHeader:
@@ -206,6 +257,8 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
         evidence_slots=int(metadata["evidence_slots"]),
         vocabulary=Vocabulary(names, metadata["vocabulary_text_space"]) if names else None,
         class_embeddings=embeddings,
+        storage=str(metadata["storage"]),
+        epoch_ns=int(metadata["epoch_ns"]),
     )
 
 
@@ -232,22 +285,29 @@ def _read_container(path: Path, with_tensors: bool = True) -> tuple[dict[str, An
 
 
 def _check_columns(columns: Columns, metadata: dict[str, Any], path: Path) -> None:
-    voxels = metadata["voxels"]
-    sizes = {"class_slot": metadata["evidence_slots"], "evidence": metadata["evidence_slots"], "color": 3}
-    sizes["feature"] = metadata["feature_dim"]
     for name, column in columns.items():
-        dtype, axes = _COLUMNS[name]
-        expected = (voxels,) if axes == 1 else (voxels, sizes[name])
-        if column.dtype != dtype or column.shape != expected:
+        dtypes, expected = _expected(name, metadata)
+        if column.dtype.name not in dtypes or column.shape != expected:
             raise UserError(
                 f"{path} is no valid map file: '{name}' is {column.dtype}{list(column.shape)}, "
-                f"expected {dtype}{list(expected)}; use another copy"
+                f"expected {' or '.join(dtypes)}{list(expected)}; use another copy"
             )
-    for first, second in _PAIRS:
+    for first, second in _TOGETHER:
         if (first in columns) != (second in columns):
             raise UserError(f"{path} is no valid map file: '{first}' and '{second}' belong together")
     if set(metadata["crc32"]) - {_CLASS_EMBEDDINGS} != set(columns):
         raise UserError(f"{path} is no valid map file: its list of checksums does not fit its contents")
+
+
+def _expected(name: str, metadata: dict[str, Any]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Types and shape of a tensor."""
+    if name == FEATURE_VECTORS:
+        return ("int8",), (metadata["feature_vectors"], metadata["feature_dims"])
+    if name == FEATURE_BASIS:
+        return ("float32",), (metadata["feature_dims"], metadata["feature_dim"])
+    dtypes, second = COLUMNS[name]
+    sizes = {"3": 3, **metadata}
+    return dtypes, (metadata["voxels"], sizes[second]) if second else (metadata["voxels"],)
 
 
 def _crc32(array: NDArray[Any]) -> str:

@@ -1,6 +1,6 @@
 """The rows of a map: which voxel lives in which row, and the columns that describe it.
 
-Columns are reserved for ``max_voxels`` rows at once and filled from the front. The system commits memory only
+Columns are reserved for ``capacity`` rows at once and filled from the front. The system commits memory only
 for pages that were written, so an empty map is small, growing never copies, and the cost of an update does
 not depend on how much is there. A row keeps its number as long as its voxel lives; a free row is all zero.
 """
@@ -13,16 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping.hash_index import HashIndex, put_row
+from rgbd_perception.mapping.header import MILLISECOND
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
+from rgbd_perception.mapping.quantities import PRECISIONS, Precision
+from rgbd_perception.mapping.row_index import RowIndex, put_voxel
 from rgbd_perception.mapping.snapshot import Snapshot
+
+_SECOND = 1000 * MILLISECOND
+_DAY = 86_400 * _SECOND
 
 
 @kernel
 def _insert(
-    slot_keys: NDArray[np.int64],
-    slot_rows: NDArray[np.int32],
+    slots: NDArray[np.int32],
     keys: NDArray[np.int64],
     row_keys: NDArray[np.int64],
     free: NDArray[np.int32],
@@ -37,7 +41,7 @@ def _insert(
         if candidate >= row_keys.size:
             rows[i] = -1
             continue
-        row = put_row(slot_keys, slot_rows, keys[i], candidate)
+        row = put_voxel(slots, row_keys, keys[i], candidate)
         rows[i] = row
         if row == candidate:
             row_keys[row] = keys[i]
@@ -51,34 +55,43 @@ def _insert(
 class VoxelStore:
     """Rows and columns of all voxels. Not thread-safe: the map holds its lock around every call.
 
-    Own columns: ``key`` int64 (packed coordinates, NO_KEY in a free row), ``weight`` float32 (how well it was
-    observed), ``color`` float32 (3) rgb 0..255, ``last_seen`` int64 nanoseconds, ``misses`` uint8 (frames
-    that saw through it). Others (class evidence, embeddings) are added by the stores that fill them.
+    Own columns: ``key`` int64 (packed coordinates, NO_KEY in a free row), ``weight`` (how well it was
+    observed), ``color`` (3) rgb 0..255, ``last_seen`` uint32 milliseconds since ``epoch_ns``, ``misses``
+    uint8 (frames that saw through it). ``precision`` says how weight and color are stored. Other columns
+    (class evidence, embeddings) are added by the stores that fill them.
     """
 
-    def __init__(self, max_voxels: int) -> None:
-        self.max_voxels = max_voxels
+    def __init__(self, capacity: int, precision: Precision = PRECISIONS["exact"]) -> None:
+        self.capacity = capacity
+        self.precision = precision
+        self.epoch_ns = 0
+        self.latest = 0
         self.columns: dict[str, NDArray[Any]] = {}
-        self.index = HashIndex()
         self.rows_used = 0
         self._free = np.empty(0, np.int32)
         self._snapshots: list[Snapshot] = []
         self.key = self.add_column("key", (), np.int64)
-        self.weight = self.add_column("weight", (), np.float32)
-        self.color = self.add_column("color", (3,), np.float32)
-        self.last_seen = self.add_column("last_seen", (), np.int64)
+        self.weight = self.add_column("weight", (), precision.weight.dtype)
+        self.color = self.add_column("color", (3,), precision.color.dtype)
+        self.last_seen = self.add_column("last_seen", (), np.uint32)
         self.misses = self.add_column("misses", (), np.uint8)
+        self.index = RowIndex(self.key)
 
     def __len__(self) -> int:
         return self.rows_used - self._free.size
 
+    @property
+    def is_read(self) -> bool:
+        """Whether a snapshot is open."""
+        return bool(self._snapshots)
+
     def add_column(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Add (or replace by zeros) a column of ``shape`` per row."""
         try:
-            column = np.zeros((self.max_voxels, *shape), dtype)
+            column = np.zeros((self.capacity, *shape), dtype)
         except MemoryError as error:
             raise UserError(
-                f"not enough memory to reserve {self.max_voxels} voxels x {shape} {np.dtype(dtype)}: "
+                f"not enough memory to reserve {self.capacity} voxels x {shape} {np.dtype(dtype)}: "
                 "lower the map option max_voxels"
             ) from error
         self.columns[name] = column
@@ -87,17 +100,13 @@ class VoxelStore:
     def insert(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], int]:
         """(n,) distinct keys -> ((n,) their rows, -1 where the map is full; number of new ones)."""
         before = len(self)
-        self.index.reserve(min(before + keys.size, self.max_voxels) + 1, self.key[: self.rows_used])
         self.record(self._free[max(0, self._free.size - keys.size) :])
         rows = np.empty(keys.size, np.int32)
-        index = self.index
-        self.rows_used, left = _insert(
-            index.keys, index.rows, keys, self.key, self._free, self.rows_used, rows
-        )
+        self.rows_used, left = _insert(self.index.slots, keys, self.key, self._free, self.rows_used, rows)
         self._free = self._free[:left]
         full = rows < 0
         if full.any():
-            rows[full] = index.find(keys[full])
+            rows[full] = self.index.find(keys[full])
         return rows, len(self) - before
 
     def remove(self, rows: NDArray[np.int32]) -> None:
@@ -105,7 +114,7 @@ class VoxelStore:
         if rows.size == 0:
             return
         self.record(rows)
-        self.index.remove(self.key[rows])
+        self.index.remove(rows)
         for column in self.columns.values():
             column[rows] = 0
         self.key[rows] = NO_KEY
@@ -114,6 +123,18 @@ class VoxelStore:
     def live_rows(self) -> NDArray[np.int64]:
         """Numbers of the rows that hold a voxel, ascending."""
         return np.flatnonzero(self.key[: self.rows_used] != NO_KEY)
+
+    def weights(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Observations of the voxels in these rows."""
+        return self.weight[rows].astype(np.float32) * np.float32(self.precision.weight.unit)
+
+    def time_of(self, stamp_ns: int) -> int:
+        """A stamp in the unit of ``last_seen``, cut to its range: a day before the first to 48 later."""
+        if self.epoch_ns == 0:
+            self.epoch_ns = stamp_ns // _SECOND * _SECOND - _DAY
+        time = int(np.clip((stamp_ns - self.epoch_ns) // MILLISECOND, 1, np.iinfo(np.uint32).max))
+        self.latest = max(self.latest, time)
+        return time
 
     @property
     def bytes_per_row(self) -> int:

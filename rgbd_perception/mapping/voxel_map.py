@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.mapping.budget import budget
 from rgbd_perception.mapping.carving import carve, find_seen_through
 from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
+from rgbd_perception.mapping.eviction import Evictor
 from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
-from rgbd_perception.mapping.features import FeatureStore
+from rgbd_perception.mapping.exact_features import ExactFeatures
+from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.objects import MapObject, find_objects
 from rgbd_perception.mapping.pose_gate import PoseGate
+from rgbd_perception.mapping.quantities import PRECISIONS, convert
 from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike, answer_texts
 from rgbd_perception.mapping.report import IntegrateReport, StepClock, VoxelArrays
 from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
@@ -56,7 +60,8 @@ class VoxelMap:
         self._writer = threading.RLock()
         self._lock = threading.Lock()
         self._threads = Threads(self.config.threads)
-        self._features: FeatureStore | None = None
+        self._features: ExactFeatures | SharedFeatures | None = None
+        self._budget = budget(self.config)
         self._evidence: EvidenceStore | None = None
         self._evidence_was_reset = False
         self._start_empty()
@@ -73,8 +78,8 @@ class VoxelMap:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory in use for the voxels: columns, hash and free list."""
-        return self._store.nbytes
+        """Bytes of memory in use for the voxels: columns, hash and free list, and their embeddings."""
+        return self._store.nbytes + (self._features.nbytes if self._features else 0)
 
     def set_vocabulary(
         self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None
@@ -123,6 +128,7 @@ class VoxelMap:
             clock.lap("group")
 
             with self._lock:
+                evicted = self._make_room(groups.keys.size, pose)
                 rows, added = self._store.insert(groups.keys)
                 self._store.record(rows)
                 self._fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding)
@@ -139,6 +145,7 @@ class VoxelMap:
             voxels_added=added,
             voxels_removed=removed,
             voxels_refused=int(np.count_nonzero(rows < 0)),
+            voxels_evicted=evicted,
             step_ms=clock.step_ms,
         )
 
@@ -172,18 +179,19 @@ class VoxelMap:
 
     def voxels(self, min_weight: float = 0.0) -> VoxelArrays:
         """Copies of what there is to draw, for voxels observed with at least ``min_weight``."""
-        with self._view() as (snapshot, _):
+        with self._view() as (snapshot, header):
             has_evidence = snapshot.column("class_slot") is not None
             names = ("key", "color", "weight", "last_seen", *(("class_slot",) if has_evidence else ()))
             columns = snapshot.read_all(names)
-        chosen = columns["weight"] >= min_weight
+        weights = snapshot.weights(columns)
+        chosen = weights >= min_weight
         slots = columns["class_slot"][chosen] if has_evidence else np.zeros((int(chosen.sum()), 1), np.uint16)
         return VoxelArrays(
             centers=centers(columns["key"][chosen], self.config.voxel_size),
             colors=np.clip(np.rint(columns["color"][chosen]), 0, 255).astype(np.uint8),
             labels=labels_of(slots),
-            weights=columns["weight"][chosen],
-            last_seen=columns["last_seen"][chosen],
+            weights=weights[chosen],
+            last_seen=header.stamps_ns(columns["last_seen"][chosen]),
         )
 
     def save(self, path: str | Path) -> int:
@@ -199,12 +207,18 @@ class VoxelMap:
         """
         header, columns = read_map(Path(path))
         config = config or MapConfig()
+        voxels = columns["key"].size
         config = replace(
             config,
             voxel_size=header.voxel_size,
             evidence_slots=header.evidence_slots,
-            max_voxels=max(config.max_voxels, columns["key"].size),
+            max_voxels=max(config.max_voxels, voxels),
         )
+        if budget(config).voxels < voxels:
+            raise UserError(
+                f"{path} has {voxels} voxels, max_map_bytes {config.max_map_bytes} holds "
+                f"{budget(config).voxels}: raise it"
+            )
         loaded = cls(config, header.frame_id, header.map_from_source)
         loaded._fill(header, columns)
         return loaded
@@ -219,13 +233,14 @@ class VoxelMap:
         self._threads.close()
 
     def _start_empty(self) -> None:
-        self._store = VoxelStore(self.config.max_voxels)
+        self._store = VoxelStore(self._budget.voxels, PRECISIONS[self.config.storage])
         self._features = None
         self._evidence = None
         if self.vocabulary is not None:
             self._evidence = EvidenceStore(self._store, len(self.vocabulary), self.config.evidence_slots)
         self._evidence_was_reset = False
         self._gate = PoseGate(self.config)
+        self._evictor = Evictor(self.config)
         self._frames = 0
 
     def _fuse(
@@ -238,20 +253,52 @@ class VoxelMap:
         embedding: NDArray[np.uint16] | None,
     ) -> None:
         limit = self.config.weight_limit
+        if embedding is not None:  # first, because it goes by the weight of before
+            if self._features is None:
+                self._features = self._make_features(embedding.shape[1], prediction.text_space)
+            self._features.fuse(rows, groups, embedding, limit, self._threads)
         fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit)
         if self._evidence is not None:
             labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
-            self._evidence.fuse(rows, groups, labels, confidence, self.config.evidence_limit)
-        if embedding is not None:
-            if self._features is None:
-                self._features = FeatureStore(self._store, embedding.shape[1], prediction.text_space)
-            self._features.fuse(rows, groups, embedding, limit, self._threads)
+            time = self._store.time_of(stamp_ns)
+            self._evidence.fuse(rows, groups, labels, confidence, self.config.evidence_limit, time)
+
+    def _make_features(self, dim: int, text_space: str) -> ExactFeatures | SharedFeatures:
+        if self.config.storage == "exact":
+            return ExactFeatures(self._store, dim, text_space)
+        return SharedFeatures(
+            self._store,
+            dim,
+            text_space,
+            dims=self.config.feature_dims,
+            tolerance=self.config.feature_tolerance,
+            rows=self._budget.feature_rows,
+            slots=self.config.hot_voxels,
+        )
+
+    def _make_room(self, count: int, pose: NDArray[np.float64]) -> int:
+        """Under the lock: evict voxels where ``count`` new ones might not fit; return how many."""
+        missing = len(self._store) + count - self._store.capacity
+        if missing <= 0 or not self.config.evict:
+            return 0
+        rows = self._evictor.choose(self._store, missing, pose)
+        self._remove(rows)
+        return int(rows.size)
+
+    def _remove(self, rows: NDArray[np.int32]) -> None:
+        """Under the lock."""
+        self._store.record(rows)
+        if self._features is not None:
+            self._features.forget(rows)
+        self._store.remove(rows)
 
     def _carve(self, samples: GridSamples, pose: NDArray[np.float64]) -> int:
         rows = find_seen_through(self._store, samples, pose, self._frames, self.config)
         with self._lock:
             self._store.record(rows)
-            return carve(self._store, rows, self.config)
+            gone = carve(self._store, rows, self.config)
+            self._remove(gone)
+        return int(gone.size)
 
     def _fill(self, header: MapHeader, columns: Columns) -> None:
         """Take over the contents of a file into this empty map."""
@@ -259,18 +306,29 @@ class VoxelMap:
         if header.vocabulary is not None:
             self.set_vocabulary(header.vocabulary, header.class_embeddings)
         if header.feature_dim:
-            self._features = FeatureStore(self._store, header.feature_dim, header.text_space)
-        self._store.insert(columns["key"])
-        if len(self._store) != columns["key"].size:
+            self._features = self._make_features(header.feature_dim, header.text_space)
+        rows, _ = self._store.insert(columns["key"])
+        if len(self._store) != rows.size:
             raise UserError("the map file names a voxel twice or one that cannot be; use another copy")
-        for name, column in columns.items():
-            self._store.columns[name][: column.shape[0]] = column
+        source, target = PRECISIONS[header.storage], self._store.precision
+        for name in ("last_seen", "misses", "class_slot"):
+            if name in columns:
+                self._store.columns[name][: rows.size] = columns[name]
+        for name in ("weight", "color", "evidence"):
+            if name in columns:
+                stored = convert(columns[name], getattr(source, name), getattr(target, name))
+                self._store.columns[name][: rows.size] = stored
+        self._store.epoch_ns = header.epoch_ns
+        self._store.latest = int(columns["last_seen"].max(initial=0))
+        if self._features is not None:
+            self._features.load(rows, columns)
 
     @contextmanager
     def _view(self) -> Iterator[tuple[Snapshot, MapHeader]]:
         """The map of this instant, to be read while it changes."""
         with self._lock:
-            snapshot, header = Snapshot(self._store, self._lock), self._header()
+            reader = self._features.reader() if self._features else None
+            snapshot, header = Snapshot(self._store, self._lock, reader), self._header()
         try:
             yield snapshot, header
         finally:
@@ -287,4 +345,6 @@ class VoxelMap:
             evidence_slots=self.config.evidence_slots,
             vocabulary=self.vocabulary,
             class_embeddings=self.class_embeddings,
+            storage=self.config.storage,
+            epoch_ns=self._store.epoch_ns,
         )

@@ -96,10 +96,10 @@ def predict(labels: NDArray[np.uint16], with_embedding: bool = True, confidence:
 
 
 def observe(
-    cuboids: Sequence[Cuboid], pose: NDArray[np.float64], stamp_ns: int = 0, with_embedding: bool = True
+    cuboids: Sequence[Cuboid], pose: NDArray[np.float64], stamp_ms: int = 0, with_embedding: bool = True
 ) -> tuple[RgbdFrame, Prediction]:
     """Frame and perfect prediction."""
-    frame, labels = render(cuboids, pose, stamp_ns)
+    frame, labels = render(cuboids, pose, stamp_ms * 1_000_000)
     return frame, predict(labels, with_embedding)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rgbd_perception.mapping.evidence import EvidenceStore, from_cosines, gain, labels_of, posterior
-from rgbd_perception.mapping.features import FeatureStore
+from rgbd_perception.mapping.exact_features import ExactFeatures
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.mapping.keys import pack
@@ -25,7 +25,7 @@ def _groups(cells_of_voxel: list[list[int]], weights: np.ndarray) -> VoxelGroups
 def test_embeddings_are_the_weighted_mean_of_all_frames():
     rng = np.random.default_rng(1)
     store = VoxelStore(100)
-    features = FeatureStore(store, 24, "space")
+    features = ExactFeatures(store, 24, "space")
     total, weight = np.zeros((2, 24)), np.zeros(2)
     for _ in range(20):
         cells = rng.standard_normal((5, 24)).astype(np.float32)
@@ -47,7 +47,7 @@ def test_threads_do_not_change_the_result():
     results = []
     for run in (run_in_turn, Threads(3)):
         store = VoxelStore(6000)
-        features = FeatureStore(store, 8, "space")
+        features = ExactFeatures(store, 8, "space")
         features.fuse(store.insert(groups.keys)[0], groups, cells, 100.0, run)
         results.append(features.feature.copy())
     assert np.array_equal(*results)
@@ -86,6 +86,7 @@ def test_evidence_is_bayes_rule_in_any_order(observations, order):
                 np.array([label], np.uint16),
                 np.array([confidence], np.float32),
                 0.0,
+                1,
             )
         probability = posterior(evidence.class_slot[:1], evidence.evidence[:1], classes)[0]
         ours = np.zeros(classes)
@@ -105,7 +106,7 @@ def test_evidence_follows_a_change_once_the_limit_is_reached():
     sure = np.array([0.9], np.float32)
     for label, times in ((1, 200), (2, 8)):
         for _ in range(times):
-            evidence.fuse(rows, groups, np.array([label], np.uint16), sure, 20.0)
+            evidence.fuse(rows, groups, np.array([label], np.uint16), sure, 20.0, 1)
     assert labels_of(evidence.class_slot[:1])[0] == 2
 
 
@@ -114,7 +115,7 @@ def test_unknown_cells_are_no_evidence():
     evidence = EvidenceStore(store, 5, slots=2)
     groups = _groups([[0]], np.ones(1, np.float32))
     evidence.fuse(
-        store.insert(groups.keys)[0], groups, np.array([65535], np.uint16), np.ones(1, np.float32), 0.0
+        store.insert(groups.keys)[0], groups, np.array([65535], np.uint16), np.ones(1, np.float32), 0.0, 1
     )
     assert labels_of(evidence.class_slot[:1])[0] == 65535
 

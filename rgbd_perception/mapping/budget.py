@@ -1,0 +1,60 @@
+"""How many voxels and shared embeddings fit into the memory that a map may take.
+
+All arrays have their full size from the start (in address space, not in memory), so the ceiling holds by
+construction: nothing has to be watched while the map grows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.config import MapConfig
+
+_WIDEST_EMBEDDING = 1024
+"""Numbers of the largest embeddings that the basis of the subspace is reserved for."""
+_KEY, _WEIGHT, _COLOR, _LAST_SEEN, _MISSES, _FEATURE_AT = 8, 2, 3, 4, 1, 4
+_EVIDENCE_SLOT = 2 + 1
+_HASH_SLOT, _HASH_SLOTS_PER_VOXEL = 4, 4 / 3
+_FREE_LIST = 4
+_SMALLEST = 10_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Most voxels, and most embeddings that they share."""
+
+    voxels: int
+    feature_rows: int
+
+
+def budget(config: MapConfig) -> Budget:
+    """What the options allow. Raises UserError where that is next to nothing."""
+    voxels = config.max_voxels
+    if config.max_map_bytes:
+        if config.storage == "exact":
+            raise UserError("max_map_bytes needs storage compact: exact embeddings have no size known before")
+        fitting = int((config.max_map_bytes - fixed_bytes(config)) / bytes_per_voxel(config))
+        if fitting < _SMALLEST:
+            least = fixed_bytes(config) + _SMALLEST * bytes_per_voxel(config)
+            raise UserError(
+                f"max_map_bytes {config.max_map_bytes} holds no map: expected at least {least:.0f} "
+                "(fewer with smaller hot_voxels), or 0 for no limit"
+            )
+        voxels = min(voxels, fitting)
+    return Budget(voxels, -(-voxels // config.feature_sharing))
+
+
+def bytes_per_voxel(config: MapConfig) -> float:
+    """Bytes of all arrays that grow with the number of voxels, in the compact storage."""
+    own = (
+        _KEY + _WEIGHT + _COLOR + _LAST_SEEN + _MISSES + _FEATURE_AT + config.evidence_slots * _EVIDENCE_SLOT
+    )
+    shared = (config.feature_dims + 4 + 4) / config.feature_sharing  # with its users and its place in a list
+    return own + _FREE_LIST + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared
+
+
+def fixed_bytes(config: MapConfig) -> int:
+    """Bytes of what has the same size in every map: embeddings of voxels in view, and their basis."""
+    slots = config.hot_voxels * (2 * config.feature_dims + 12)
+    return slots + 4 * config.feature_dims * _WIDEST_EMBEDDING
