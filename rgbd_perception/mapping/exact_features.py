@@ -40,7 +40,7 @@ class ExactFeatures:
         run: Runner,
     ) -> None:
         """Blend the (h * w, D) half ``embedding`` of a frame into ``rows`` of its voxels."""
-        sums, totals = pool(groups, embedding, run)
+        sums, totals = pool(groups, embedding, np.arange(rows.size, dtype=np.int32), run)
         _blend(rows, sums, totals, limit if limit > 0 else np.inf, self.feature, self.weight)
 
     def forget(self, rows: NDArray[np.int32]) -> None:

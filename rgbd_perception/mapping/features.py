@@ -15,18 +15,22 @@ from rgbd_perception.mapping.evidence import EvidenceStore
 from rgbd_perception.mapping.feature_readers import HOT, SharedReader
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import float_to_half, half_bits, half_to_float, kernel
-from rgbd_perception.mapping.pooling import pool
+from rgbd_perception.mapping.pooling import pool, pool_coordinates
 from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
 from rgbd_perception.mapping.snapshot import BLOCK_ROWS, Columns
 from rgbd_perception.mapping.store import VoxelStore
-from rgbd_perception.mapping.subspace import Subspace
+from rgbd_perception.mapping.subspace import SAMPLE, Subspace, spread
 from rgbd_perception.mapping.threads import Runner
 
 _EVERY_FRAME = 8
 _EVERY = 4
 """So many first frames, and after them every so manieth, may add directions to the subspace."""
 _NOBODY = -1
+_SETTLED_WEIGHT = 12.0
+_PACE = 4
+"""A voxel in view that was observed with this weight takes the embeddings of every fourth frame only: its
+mean hardly changes any more, and summing up embeddings is most of the work of an update."""
 
 
 class SharedFeatures:
@@ -73,16 +77,19 @@ class SharedFeatures:
         run: Runner,
     ) -> None:
         """Blend the (h * w, D) half ``embedding`` of a frame into ``rows``, before their weight grows."""
-        pooled, totals = pool(groups, embedding, run)
-        if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:
-            self.subspace.extend(pooled)
-        coordinates = self.subspace.coordinates(pooled)
+        wanted = np.empty(rows.size, np.bool_)
+        _want(rows, self.at, self._hot_weight, self._frame, wanted)
         slots = self._claim(rows)
+        chosen = np.flatnonzero(wanted & (slots >= 0)).astype(np.int32)
+        if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:
+            self.subspace.extend(pool(groups, embedding, spread(chosen, SAMPLE), run)[0])
+        coordinates, totals = pool_coordinates(groups, embedding, chosen, self.subspace.basis, run)
         unit = self._store.precision.weight.unit
-        left = np.zeros(rows.size, np.uint32)
+        left = np.zeros(chosen.size, np.uint32)
         _blend(
-            rows, slots, coordinates, totals, limit if limit > 0 else np.inf, unit, self._store.weight,
-            self.at, self.shared.vector, half_bits(self.hot), self._hot_weight, self._hot_row, left,
+            rows[chosen], slots[chosen], coordinates, totals, limit if limit > 0 else np.inf, unit,
+            self._store.weight, self.at, self.shared.vector, half_bits(self.hot), self._hot_weight,
+            self._hot_row, left,
         )  # fmt: skip
         self.shared.leave(left)
         self._frame += 1
@@ -189,6 +196,22 @@ class SharedFeatures:
         self.shared.gave(free[free.size - given :])
         self._hot_row[settling] = _NOBODY
         return slots
+
+
+@kernel
+def _want(
+    rows: NDArray[np.int32],
+    at: NDArray[np.uint32],
+    hot_weight: NDArray[np.float32],
+    frame: int,
+    wanted: NDArray[np.bool_],
+) -> None:
+    """Which voxels take the embeddings of this frame."""
+    for i in range(rows.size):
+        row = rows[i]
+        wanted[i] = row >= 0
+        if row >= 0 and at[row] >= HOT and (row + frame) % _PACE != 0:
+            wanted[i] = hot_weight[at[row] - HOT] < _SETTLED_WEIGHT
 
 
 @kernel

@@ -11,13 +11,17 @@ written stay valid.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 _TOLERATED = 1e-3
 """Share of energy outside the basis that adds no direction."""
-_SAMPLE = 256
+SAMPLE = 256
 """Vectors of a frame that are looked at."""
+_GLANCE = 64
+"""Vectors of a frame that are looked at first: usually they are in the basis, and that is all."""
 _STEP = 16
 """Most directions added by one frame, so that a single noisy one cannot fill the basis; the first: twice."""
 
@@ -37,12 +41,14 @@ class Subspace:
     def extend(self, vectors: NDArray[np.float32]) -> bool:
         """Add directions for what ``vectors`` (n, dim) have outside the basis; whether any were added."""
         room = self.basis.shape[0] - self.size
-        sample = vectors[:: max(1, vectors.shape[0] // _SAMPLE)][:_SAMPLE].astype(np.float64)
+        if room == 0 or self.outside(spread(vectors, _GLANCE)) <= _TOLERATED:
+            return False
+        sample = spread(vectors, SAMPLE).astype(np.float64)
         sample = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
         known = self.basis[: self.size].astype(np.float64)
         rest = sample - (sample @ known.T) @ known
         energy = float((rest * rest).sum() / max((sample * sample).sum(), 1e-12))
-        if room == 0 or energy <= _TOLERATED:
+        if energy <= _TOLERATED:
             return False
         values, vectors_of = np.linalg.eigh(rest @ rest.T)
         shares = np.maximum(values[::-1], 0.0) / values.sum() * energy
@@ -71,3 +77,8 @@ class Subspace:
     @property
     def nbytes(self) -> int:
         return self.basis.nbytes
+
+
+def spread(items: NDArray[Any], count: int) -> NDArray[Any]:
+    """At most ``count`` of the items, evenly spread."""
+    return items[:: max(1, items.shape[0] // count)][:count]
