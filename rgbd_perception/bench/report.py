@@ -83,7 +83,7 @@ def limits(result: dict[str, Any]) -> dict[str, float]:
 
 
 def table(result: dict[str, Any]) -> Iterator[str]:
-    """Lines for people. Behind each figure stand those of others, and ours divided by them."""
+    """Lines for people. Below each figure stand those of others, and ours divided by them."""
     device = result["device"]
     yield f"{device['processor']}, {device['cores']} cores"
     yield (
@@ -92,14 +92,14 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     )
     if result["trial"]:
         yield f"A TRIAL: '1M' stands for {result['plan']['voxels']:,} voxels here, the figures mean nothing"
-    yield f"{'':<46}{'ours':>12}  {'target':<9}beside (ours divided by it)"
+    yield f"{'':<46}{'ours':>12}  target"
     for row in _rows(result):
         if row.ours is None:
             continue
-        beside = ", ".join(
-            f"{what} {_number(value)} (x{row.ours / value:.2f})" for what, value in row.beside if value
-        )
-        yield f"{row.what:<46}{_number(row.ours) + ' ' + row.unit:>12}  {row.target:<9}{beside}".rstrip()
+        yield f"{row.what:<46}{_number(row.ours) + ' ' + row.unit:>12}  {row.target}".rstrip()
+        for what, value in row.beside:
+            if value:
+                yield f"    {what:<42}{_number(value) + ' ' + row.unit:>12}  ours x{row.ours / value:.2f}"
     for name, figures in result["peers"].items():
         yield f"{name}: {figures.get('missing') or figures['version'] + ', ' + figures['note']}"
 

@@ -41,16 +41,17 @@ def measure_peers(plan: BenchPlan, say: Callable[[str], None]) -> dict[str, dict
     figures: dict[str, dict[str, Any]] = {}
     for name in (*GEOMETRY, *SEARCH):
         say(f"peer {name}")
-        measure = _geometry if name in GEOMETRY else _search
         try:
-            figures[name] = _in_own_process(measure, name, plan)
+            figures[name] = measure_peer(name, plan)
         except UserError as error:
             say(f"  left out: {error}")
             figures[name] = {"missing": str(error)}
     return figures
 
 
-def _in_own_process(measure: Callable[..., dict[str, Any]], name: str, plan: BenchPlan) -> dict[str, Any]:
+def measure_peer(name: str, plan: BenchPlan) -> dict[str, Any]:
+    """Figures of one peer, from a fresh process. Raises UserError where it is missing or crashes."""
+    measure = _geometry if name in GEOMETRY else _search
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(measure, name, plan).result()
