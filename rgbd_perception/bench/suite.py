@@ -141,9 +141,10 @@ def _measure_queries(
 
 def _measure_equality(plan: BenchPlan, result: dict[str, Any], say: Say, bar: Bar) -> None:
     total = Agreement()
+    say(f"{plan.apartments} held-out apartments, {plan.views} views each, exact and usual map")
     try:
         rooms = apartment_agreement(plan.apartments, plan.views, plan.model)
-        for agreement in bar(rooms, "held-out apartments, exact and usual map", plan.apartments):
+        for agreement in bar(rooms, "apartments", plan.apartments):
             total += agreement
     except UserError as error:
         say(f"  left out: {error}")

@@ -99,6 +99,7 @@ def test_bad_options_are_one_line_and_status_two(arguments, said, capsys):
     assert error.count("\n") == 1
 
 
-def test_a_missing_peer_says_how_to_get_it():
+@pytest.mark.parametrize("module", ["no_such_peer", "no_such_peer.part"])
+def test_a_missing_peer_says_how_to_get_it(module):
     with pytest.raises(UserError, match=r"no-such-peer is not installed: pip install .*\[bench\]"):
-        importing.import_peer("no_such_peer_module", "no-such-peer")
+        importing.import_peer(module, "no-such-peer")

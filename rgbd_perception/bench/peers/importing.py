@@ -14,7 +14,7 @@ def import_peer(module: str, package: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == module:
+        if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
             raise UserError(f"{package} is not installed: pip install 'rgbd_perception[bench]'") from error
         raise UserError(
             f"{package} cannot be loaded ({error}): pip install --force-reinstall 'rgbd_perception[bench]'"
