@@ -22,6 +22,8 @@ from rgbd_perception.mapping import VoxelMap, warm_up
 
 _FIRST_TIMED_PLACE = 90_000
 """Rooms of timed stretches are none of those that fill the map."""
+_IN_SIGHT = 15_000
+"""Voxels that the untimed frames of a stretch add: the map has its size when the timed ones begin."""
 _FRAMES_WHILE_MAPPING = 8
 """Kept at once, to be mapped to and fro: their embeddings take 20 MB each."""
 
@@ -80,7 +82,9 @@ def _grow_and_update(
     plan: BenchPlan, voxel_map: VoxelMap, scene: Scene, result: dict[str, Any], bar: Bar
 ) -> None:
     places = count()
+    in_sight = _IN_SIGHT if "updates" in plan.parts else 0
     for name, voxels in plan.sizes.items():
+        voxels = max(0, voxels - in_sight)
         for _ in bar(grow(voxel_map, scene, voxels, places), f"growing to {voxels:,} voxels", 0):
             pass
         if "updates" in plan.parts:
