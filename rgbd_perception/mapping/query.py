@@ -110,11 +110,7 @@ def answer_texts(
     texts, negatives = _checked_texts(texts), [text for text in negatives if text.strip()]
     if top_k < 1:
         raise UserError(f"top_k must be at least 1, got {top_k}")
-    if len(header.text_space) and encoder.text_space != header.text_space:
-        raise UserError(
-            f"the map was made in text space '{header.text_space}', "
-            f"the text encoder is '{encoder.text_space}': query with the encoder of the map"
-        )
+    _check_text_space(header, encoder)
     if snapshot.voxels == 0:
         return [QueryResult(text, "nothing found: the map is empty", ()) for text in texts]
     calibration = calibration or calibration_for(encoder.text_space)
@@ -130,6 +126,41 @@ def answer_texts(
         message = "" if answers else _why_nothing(float(best[index]), least, region, config)
         results.append(QueryResult(text, message, answers))
     return results
+
+
+def score_voxels(
+    snapshot: Snapshot,
+    header: MapHeader,
+    texts: Sequence[str],
+    *,
+    encoder: TextEncoderLike,
+    calibration: ScoreCalibration | None,
+    run: Runner = run_in_turn,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Keys (n,) of all voxels and their scores (n, T), well observed or not."""
+    texts = _checked_texts(texts)
+    _check_text_space(header, encoder)
+    calibration = calibration or calibration_for(encoder.text_space)
+    query = _encode(header, texts, [], encoder, calibration)
+    class_scores = score_vectors(query.classes, query, calibration)
+    scorer = snapshot.features.scorer(query, calibration, run) if snapshot.features else None
+
+    def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
+        return block["key"].copy(), _block_scores(block, header, class_scores, scorer)
+
+    keys, scores = np.empty(snapshot.rows, np.int64), np.empty((snapshot.rows, len(texts)), np.float32)
+    for first, (key, score) in snapshot.blocks(read):
+        keys[first : first + key.size], scores[first : first + key.size] = key, score
+    live = keys != NO_KEY
+    return (keys, scores) if live.all() else (keys[live], scores[live])
+
+
+def _check_text_space(header: MapHeader, encoder: TextEncoderLike) -> None:
+    if len(header.text_space) and encoder.text_space != header.text_space:
+        raise UserError(
+            f"the map was made in text space '{header.text_space}', "
+            f"the text encoder is '{encoder.text_space}': query with the encoder of the map"
+        )
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.objects import MapObject, find_objects
 from rgbd_perception.mapping.pose_gate import PoseGate
 from rgbd_perception.mapping.quantities import PRECISIONS, convert
-from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike, answer_texts
+from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike, answer_texts, score_voxels
 from rgbd_perception.mapping.report import IntegrateReport, StepClock, VoxelArrays
 from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
@@ -170,6 +170,19 @@ class VoxelMap:
                 snapshot, header, self.config, texts, negatives, encoder=encoder, top_k=top_k,
                 threshold=threshold, region=region, calibration=calibration, run=self._threads,
             )  # fmt: skip
+
+    def scores(
+        self, texts: Sequence[str], *, encoder: TextEncoderLike, calibration: ScoreCalibration | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """How well every voxel answers every text: packed keys (n,) as of ``keys.centers``, scores (n, T) in
+        0..1.
+
+        Raises UserError as ``query`` does.
+        """
+        with self._view() as (snapshot, header):
+            return score_voxels(
+                snapshot, header, texts, encoder=encoder, calibration=calibration, run=self._threads
+            )
 
     def objects(self) -> list[MapObject]:
         """Instances in the map, without the stuff classes of the configuration; largest first within a
