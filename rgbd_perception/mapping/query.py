@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import UserError
 from rgbd_perception.mapping.boxes import oriented_box
 from rgbd_perception.mapping.components import connected_components
+from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of, posterior
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import NO_KEY, centers
-from rgbd_perception.mapping.scoring import (
-    QueryVectors,
-    ScoreCalibration,
-    calibration_for,
-    query_vectors,
-    score_vectors,
-)
+from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
+from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
@@ -39,6 +35,14 @@ class TextEncoderLike(Protocol):
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, D) float32 unit rows."""
+        ...
+
+
+class Place(Protocol):
+    """A part of space."""
+
+    def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(n, 3) points in the map frame -> (n,) whether they lie inside."""
         ...
 
 
@@ -59,7 +63,9 @@ class Region:
 class Answer:
     """One place: box centre ``position`` (3) and ``size`` (3) in metres, ``yaw`` in radians, in ``frame_id``.
 
-    ``score`` in 0..1, ``voxels`` their number, ``label`` the most frequent class there ("" where unknown).
+    ``score`` is the probability that the answer is right (docs/queries.md), ``voxels`` their number,
+    ``label`` the most frequent class there ("" where unknown). In the answer to a question with a relation
+    ``relation`` names it ("on") and ``anchor`` is the thing that this one was placed by.
     """
 
     score: float
@@ -70,15 +76,21 @@ class Answer:
     voxels: int
     label: str = ""
     last_seen_ns: int = field(default=0, compare=False)
+    relation: str = ""
+    anchor: Answer | None = None
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """Answers to one text, best first; ``message`` says why there are none (empty where there are)."""
+    """Answers to one text, best first; ``message`` says why there are none (empty where there are).
+
+    ``note`` is for the reader of answers: how the text was understood, where that is not obvious.
+    """
 
     text: str
     message: str
     answers: tuple[Answer, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,54 +117,60 @@ def answer_texts(
     calibration: ScoreCalibration | None,
     run: Runner = run_in_turn,
 ) -> list[QueryResult]:
-    """Score all voxels for all texts at once, group those that pass, box and rank the groups."""
-    texts, negatives = _checked_texts(texts), [text for text in negatives if text.strip()]
+    """Answers to texts as they are, none taken apart; see answer_vectors for how."""
+    texts, negatives = checked_texts(texts), [text for text in negatives if text.strip()]
+    check_text_space(header, encoder.text_space, "the text encoder is")
+    scale = score_scale(encoder.text_space, calibration, threshold)
+    if snapshot.voxels == 0:
+        return answer_vectors(snapshot, header, config, texts, None, scale, top_k=top_k)
+    query = encoded(header, texts, negatives, encoder, scale.rule)
+    return answer_vectors(snapshot, header, config, texts, query, scale, top_k=top_k, region=region, run=run)
+
+
+def answer_vectors(
+    snapshot: Snapshot,
+    header: MapHeader,
+    config: MapConfig,
+    names: Sequence[str],
+    query: QueryVectors | None,
+    scale: ScoreScale,
+    *,
+    top_k: int,
+    region: Region | None = None,
+    run: Runner = run_in_turn,
+) -> list[QueryResult]:
+    """Score all voxels for all vectors at once, group those that pass, box and rank the groups.
+
+    ``names`` are the texts of the results; ``query`` is only None for an empty map.
+    """
     if top_k < 1:
         raise UserError(f"top_k must be at least 1, got {top_k}")
-    if len(header.text_space) and encoder.text_space != header.text_space:
-        raise UserError(
-            f"the map was made in text space '{header.text_space}', "
-            f"the text encoder is '{encoder.text_space}': query with the encoder of the map"
-        )
-    if snapshot.voxels == 0:
-        return [QueryResult(text, "nothing found: the map is empty", ()) for text in texts]
-    calibration = calibration or calibration_for(encoder.text_space)
-    least = calibration.threshold if threshold is None else threshold
-    query = _encode(header, texts, negatives, encoder, calibration)
-    candidates, best = _scan(
-        snapshot, header, config, query, calibration, least * calibration.extent, region, run
-    )
+    if query is None or snapshot.voxels == 0:
+        return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
+    candidates, best = _scan(snapshot, header, config, query, scale.rule, scale.extent, region, run)
     results = []
-    for index, text in enumerate(texts):
-        groups = _ranked_groups(candidates, index, config, least, least * calibration.extent)[:top_k]
-        answers = tuple(_answer(candidates, part, score, header) for score, part in groups)
-        message = "" if answers else _why_nothing(float(best[index]), least, region, config)
-        results.append(QueryResult(text, message, answers))
+    for index, name in enumerate(names):
+        groups = _ranked_groups(candidates, index, config, scale.least, scale.extent)[:top_k]
+        answers = tuple(_answer(candidates, part, scale.shown(raw), header) for raw, part in groups)
+        message = "" if answers else _why_nothing(float(best[index]), scale, region, config)
+        results.append(QueryResult(name, message, answers))
     return results
 
 
-def _checked_texts(texts: Sequence[str]) -> list[str]:
-    if not texts:
-        raise UserError("a query needs at least one text; none was given")
-    empty = [index for index, text in enumerate(texts) if not text.strip()]
-    if empty:
-        raise UserError(f"query text {empty[0] + 1} is empty: say what to look for")
-    return list(texts)
-
-
-def _encode(
+def scores_in(
+    snapshot: Snapshot,
     header: MapHeader,
-    texts: Sequence[str],
-    negatives: Sequence[str],
-    encoder: TextEncoderLike,
-    calibration: ScoreCalibration,
-) -> QueryVectors:
-    names = header.vocabulary.names if header.vocabulary else ()
-    encoded = encoder.encode([*texts, *negatives])
-    classes = header.class_embeddings
-    if classes is None:
-        classes = encoder.encode(list(names)) if names else np.empty((0, encoded.shape[1]), np.float32)
-    return query_vectors(encoded[: len(texts)], encoded[len(texts) :], classes, calibration)
+    config: MapConfig,
+    query: QueryVectors,
+    scale: ScoreScale,
+    place: Place,
+    run: Runner = run_in_turn,
+) -> list[float]:
+    """For each text the score that the well observed voxels of ``place`` have together, 0 without any."""
+    candidates, _ = _scan(snapshot, header, config, query, scale.rule, 0.0, place, run)
+    if candidates.scores.shape[0] == 0:
+        return [0.0] * query.texts.shape[0]
+    return [scale.shown(_robust_best(column, 1)) for column in candidates.scores.T]
 
 
 def _scan(
@@ -162,7 +180,7 @@ def _scan(
     query: QueryVectors,
     calibration: ScoreCalibration,
     least: float,
-    region: Region | None,
+    region: Place | None,
     run: Runner,
 ) -> tuple[_Candidates, NDArray[np.float32]]:
     """Voxels that score at least ``least`` for some text, and the (T,) best scores of all voxels."""
@@ -245,7 +263,7 @@ def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, head
         header.vocabulary.names[int(np.bincount(known).argmax())] if known.size and header.vocabulary else ""
     )
     return Answer(
-        score=round(score, 4),
+        score=score,
         position=box.position,
         size=box.extent,
         yaw=round(box.yaw, 4),
@@ -256,13 +274,14 @@ def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, head
     )
 
 
-def _why_nothing(best: float, threshold: float, region: Region | None, config: MapConfig) -> str:
+def _why_nothing(best: float, scale: ScoreScale, region: Region | None, config: MapConfig) -> str:
     where = " in the region" if region is not None else ""
     if best < 0:
         return f"nothing found: no well observed voxel{where}"
-    if best < threshold:
-        return f"nothing found{where}: best score {best:.2f} is below the threshold {threshold:.2f}"
+    shown, threshold = scale.shown(best), scale.shown(scale.least)
+    if best < scale.least:
+        return f"nothing found{where}: best score {shown:.2f} is below the threshold {threshold:.2f}"
     return (
-        f"nothing found{where}: best score {best:.2f}, "
+        f"nothing found{where}: best score {shown:.2f}, "
         f"but no group of {config.min_object_voxels} voxels reaches the threshold {threshold:.2f}"
     )

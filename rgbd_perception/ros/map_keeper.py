@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping import IntegrateReport, MapConfig, QueryResult, Region, VoxelMap
+from rgbd_perception.mapping.relations import things_in
 from rgbd_perception.text import DEFAULT_TEXT_SPACE, TextEncoder, create_text_encoder
 from rgbd_perception.text.prompts import embed_class_names
 from rgbd_perception.vocabulary import Vocabulary
@@ -122,7 +123,7 @@ class MapKeeper:
             )
         encoder = self._encoder_for(self.text_space)
         # Encoded here, where nothing is locked; the map then finds them in the encoder's cache.
-        encoder.encode([*texts, *negatives])
+        encoder.encode([*things_in(texts), *negatives])
         return present.query(
             texts, negatives, encoder=encoder, top_k=top_k, threshold=threshold, region=region
         )
