@@ -10,7 +10,7 @@ times. For a target and an anchor, their footprints seen from above, and the gap
     in       share of the target's volume inside the anchor's box, grown by the slack but not upward: what
              stands on top is not in
     under    the target's top and middle are no higher than the anchor's; times the share of the smaller
-             footprint that is shared, both grown by the slack (a picture over a sofa hangs behind its box)
+             footprint that is shared, both grown by twice the slack (a picture hangs behind the sofa)
     above    the target's bottom is no lower than the anchor's top; times the same share
     next to  1 - g / 1 m, at heights that overlap; times what the smaller footprint does not share
     near     1 - d / 2 m for the distance d between the boxes
@@ -58,8 +58,8 @@ class _Pair:
 
     @property
     def shared(self) -> float:
-        """Share of the smaller footprint, both grown by the slack, that the two have in common."""
-        target, anchor = grown(self.target, self.slack), grown(self.anchor, self.slack)
+        """Share of the smaller footprint, both grown by twice the slack, that the two have in common."""
+        target, anchor = grown(self.target, 2 * self.slack), grown(self.anchor, 2 * self.slack)
         return min(footprint_overlap(target, anchor) / min(_area(target), _area(anchor)), 1.0)
 
 
