@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, zip_longest
 
 import numpy as np
@@ -60,11 +60,8 @@ class Agreement:
 
 
 def exact_config(config: MapConfig) -> MapConfig:
-    """``config`` but for embeddings, which are kept in full.
-
-    The map has one way of storing them so far, so this is the same configuration.
-    """
-    return config
+    """``config`` but for the storage: everything in float32."""
+    return replace(config, storage="exact")
 
 
 def fixed_texts(count: int = 100) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ COMMANDS = {
     "segment": "one pair of color and depth images to masks, a picture and embeddings",
     "synth": "write furnished rooms of the generator as folders with ground truth",
     "map": "build a map from a folder, a bag or a generated room, without ROS",
-    "query": "ask a saved map where the things are that texts describe",
+    "query": "ask a saved map where things are, or what is at a point",
     "eval": "score a map against ground truth",
     "eval-model": "score a network on held-out data",
     "info": "what a map file or a model contains",

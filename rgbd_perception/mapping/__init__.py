@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rgbd_perception.mapping.ahead import warm_up
     from rgbd_perception.mapping.config import MapConfig
     from rgbd_perception.mapping.objects import MapObject
+    from rgbd_perception.mapping.point_query import PointAnswer
     from rgbd_perception.mapping.query import Answer, QueryResult, Region
     from rgbd_perception.mapping.report import IntegrateReport, VoxelArrays
     from rgbd_perception.mapping.scoring import ScoreCalibration
@@ -18,6 +19,7 @@ _HOME = {
     "IntegrateReport": "report",
     "MapConfig": "config",
     "MapObject": "objects",
+    "PointAnswer": "point_query",
     "QueryResult": "query",
     "Region": "query",
     "ScoreCalibration": "scoring",
@@ -31,6 +33,7 @@ __all__ = [
     "IntegrateReport",
     "MapConfig",
     "MapObject",
+    "PointAnswer",
     "QueryResult",
     "Region",
     "ScoreCalibration",

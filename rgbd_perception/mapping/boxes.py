@@ -29,6 +29,16 @@ class OrientedBox:
     yaw: float
 
     @property
+    def bottom(self) -> float:
+        """Height of the lower face."""
+        return float(self.center[2] - self.size[2] / 2)
+
+    @property
+    def top(self) -> float:
+        """Height of the upper face."""
+        return float(self.center[2] + self.size[2] / 2)
+
+    @property
     def position(self) -> tuple[float, float, float]:
         """The centre, rounded to a tenth of a millimetre."""
         return _rounded(self.center)
@@ -119,20 +129,32 @@ def _least_area_yaw(footprint: NDArray[np.float64], degrees: NDArray[np.float64]
 
 def box_overlap(first: OrientedBox, second: OrientedBox) -> float:
     """Intersection over union (0..1) of the volumes of two boxes."""
-    import cv2
-
-    _, corners = cv2.rotatedRectangleIntersection(_footprint(first), _footprint(second))
-    area = 0.0 if corners is None else float(cv2.contourArea(cv2.convexHull(corners)))
-    low = max(first.center[2] - first.size[2] / 2, second.center[2] - second.size[2] / 2)
-    high = min(first.center[2] + first.size[2] / 2, second.center[2] + second.size[2] / 2)
-    shared = area * max(0.0, high - low)
+    low = max(first.bottom, second.bottom)
+    high = min(first.top, second.top)
+    shared = footprint_overlap(first, second) * max(0.0, high - low)
     union = float(np.prod(first.size) + np.prod(second.size)) - shared
     return shared / union if union > 0 else 0.0
 
 
-def _footprint(box: OrientedBox) -> tuple[list[float], list[float], float]:
-    """The rectangle in OpenCV's form: centre, size, degrees."""
-    return box.center[:2].tolist(), box.size[:2].tolist(), math.degrees(box.yaw)
+def footprint_overlap(first: OrientedBox, second: OrientedBox) -> float:
+    """Area (m2) that the footprints of two boxes share, seen from above."""
+    import cv2
+
+    # Seen from the first box: OpenCV computes in single precision, which far from the origin is coarse.
+    place, turn = seen_from(first, second)
+    rectangles = (
+        ([0.0, 0.0], first.size[:2].tolist(), 0.0),
+        (place.tolist(), second.size[:2].tolist(), math.degrees(turn)),
+    )
+    _, corners = cv2.rotatedRectangleIntersection(*rectangles)
+    return 0.0 if corners is None else float(cv2.contourArea(cv2.convexHull(corners)))
+
+
+def seen_from(first: OrientedBox, second: OrientedBox) -> tuple[NDArray[np.float64], float]:
+    """Horizontal place (2,) of the centre of ``second`` and its yaw in the axes of ``first``."""
+    x, y = (second.center - first.center)[:2]
+    cosine, sine = math.cos(first.yaw), math.sin(first.yaw)
+    return np.array([cosine * x + sine * y, cosine * y - sine * x]), second.yaw - first.yaw
 
 
 def box_contains(box: OrientedBox, point: NDArray[np.floating], grown: float = 0.0) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
 from rgbd_perception.mapping.shared_rows import rounded
 from rgbd_perception.mapping.threads import Runner
@@ -21,8 +21,23 @@ HOT = np.uint32(1 << 31)
 _SKETCH_DIM = 64
 _CHUNK = 4096
 
-Scorer = Callable[["Columns"], tuple[NDArray[np.float32], NDArray[np.bool_]]]
-"""Columns of n voxels -> their scores (n, T), and whether they have an embedding (n,)."""
+
+class Scorer(Protocol):
+    """Scores of voxels for the texts of one query, from their embeddings."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the methods look at."""
+
+    @property
+    def best(self) -> NDArray[np.float32] | None:
+        """(T,) best scores of all embeddings in the map, where they are known without looking at voxels."""
+
+    def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Scores (n, T) of n voxels, and whether they have an embedding (n,)."""
+
+    def largest(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The largest score (n,) of each over the texts, and whether they have an embedding (n,)."""
 
 
 class FeatureReader(Protocol):
@@ -38,8 +53,15 @@ class FeatureReader(Protocol):
 class SharedReader:
     """Of a map with shared rows. ``rows`` int8 never change while they are read; ``hot`` is a copy."""
 
-    def __init__(self, basis: NDArray[np.float32], rows: NDArray[np.int8], hot: NDArray[np.float16]) -> None:
-        self.basis, self.rows, self.hot = basis, rows, hot
+    def __init__(
+        self,
+        basis: NDArray[np.float32],
+        rows: NDArray[np.int8],
+        hot: NDArray[np.float16],
+        in_use: NDArray[np.bool_],
+    ) -> None:
+        """``in_use``: which of the rows, followed by the slots, some voxel has."""
+        self.basis, self.rows, self.hot, self.in_use = basis, rows, hot, in_use
 
     def number(self, at: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Place of the embeddings ``at`` among the rows followed by the slots."""
@@ -64,14 +86,8 @@ class SharedReader:
     def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
         """Scores every row and slot once; voxels only look theirs up."""
         projected = query.projected(self.basis)
-        table = np.concatenate(
-            [score_vectors(part, projected, calibration, run) for part in (self.rows, self.hot)]
-        )
-
-        def score(block: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-            return table[self.number(block["feature_at"])], block["feature_at"] > 0
-
-        return score
+        table = [score_vectors(part, projected, calibration, run) for part in (self.rows, self.hot)]
+        return SharedScorer(self, np.concatenate(table))
 
     def packed(self, at: NDArray[np.uint32]) -> tuple[NDArray[np.int8], NDArray[np.uint32]]:
         """What voxels with these ``at`` need: distinct vectors (F, d), and for each voxel 1 + which, or 0."""
@@ -106,11 +122,7 @@ class ExactReader:
 
     def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
         """Scores the voxels one by one."""
-
-        def score(block: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-            return score_vectors(block["feature"], query, calibration, run), block["feature_weight"] > 0
-
-        return score
+        return ExactScorer(query, calibration, run)
 
     def directions(self, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, 64) random projections (Johnson and Lindenstrauss 1984), unit."""
@@ -121,3 +133,56 @@ class ExactReader:
             part = snapshot.gather(rows[first : first + _CHUNK], ("feature",))["feature"]
             sketches[first : first + _CHUNK] = part @ projection
         return sketches / np.maximum(np.linalg.norm(sketches, axis=1, keepdims=True), 1e-12)
+
+
+class SharedScorer:
+    """A table with the scores (F, T) of all rows and slots of ``reader``."""
+
+    columns = ("feature_at",)
+
+    def __init__(self, reader: SharedReader, table: NDArray[np.float32]) -> None:
+        self._reader = reader
+        self._table = table
+        self._largest = table.max(axis=1)
+        self.best = np.where(reader.in_use[:, None], table, np.float32(-1)).max(axis=0)
+
+    def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Looked up."""
+        at = columns["feature_at"]
+        return self._table[self._reader.number(at)], at > 0
+
+    def largest(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Looked up."""
+        at = columns["feature_at"]
+        largest = np.empty(at.size, np.float32)
+        _look_up(at, self._largest, self._reader.rows.shape[0], largest)
+        return largest, at > 0
+
+
+class ExactScorer:
+    """Scores every voxel anew."""
+
+    columns = ("feature", "feature_weight")
+    best = None
+
+    def __init__(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> None:
+        self._query, self._calibration, self._run = query, calibration, run
+
+    def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Worked out."""
+        scores = score_vectors(columns["feature"], self._query, self._calibration, self._run)
+        return scores, columns["feature_weight"] > 0
+
+    def largest(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Worked out."""
+        scores, known = self.scores(columns)
+        return scores.max(axis=1), known
+
+
+@kernel
+def _look_up(
+    at: NDArray[np.uint32], table: NDArray[np.float32], shared: int, found: NDArray[np.float32]
+) -> None:
+    for i in range(at.size):
+        place = np.int64(at[i])
+        found[i] = table[place - np.int64(HOT) + shared if place >= np.int64(HOT) else place]

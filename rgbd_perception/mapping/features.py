@@ -149,9 +149,9 @@ class SharedFeatures:
 
     def reader(self) -> SharedReader:
         """The embeddings of this instant, to be read while the map changes."""
-        return SharedReader(
-            self.subspace.basis.copy(), self.shared.vector[: self.shared.used], self.hot.copy()
-        )
+        used = self.shared.used
+        in_use = np.concatenate([self.shared.users[:used] > 0, self._hot_row != _NOBODY])
+        return SharedReader(self.subspace.basis.copy(), self.shared.vector[:used], self.hot.copy(), in_use)
 
     def classify(
         self, store: VoxelStore, class_embeddings: NDArray[np.float32], scale: float, evidence: EvidenceStore

@@ -12,20 +12,16 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import UserError
 from rgbd_perception.mapping.boxes import oriented_box
 from rgbd_perception.mapping.components import connected_components
+from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
-from rgbd_perception.mapping.evidence import labels_of, posterior
-from rgbd_perception.mapping.feature_readers import Scorer
+from rgbd_perception.mapping.evidence import labels_of
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.keys import NO_KEY, centers
-from rgbd_perception.mapping.scoring import (
-    QueryVectors,
-    ScoreCalibration,
-    calibration_for,
-    query_vectors,
-    score_vectors,
-)
-from rgbd_perception.mapping.snapshot import Columns, Snapshot
+from rgbd_perception.mapping.keys import centers
+from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
+from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration
+from rgbd_perception.mapping.snapshot import Snapshot
 from rgbd_perception.mapping.threads import Runner, run_in_turn
+from rgbd_perception.mapping.voxel_scores import Place, VoxelScores
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 _BEST_SHARE = 0.25
@@ -60,7 +56,9 @@ class Region:
 class Answer:
     """One place: box centre ``position`` (3) and ``size`` (3) in metres, ``yaw`` in radians, in ``frame_id``.
 
-    ``score`` in 0..1, ``voxels`` their number, ``label`` the most frequent class there ("" where unknown).
+    ``score`` is the probability that the answer is right (docs/queries.md), ``voxels`` their number,
+    ``label`` the most frequent class there ("" where unknown). In the answer to a question with a relation
+    ``relation`` names it ("on") and ``anchor`` is the thing that this one was placed by.
     """
 
     score: float
@@ -71,15 +69,21 @@ class Answer:
     voxels: int
     label: str = ""
     last_seen_ns: int = field(default=0, compare=False)
+    relation: str = ""
+    anchor: Answer | None = None
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """Answers to one text, best first; ``message`` says why there are none (empty where there are)."""
+    """Answers to one text, best first; ``message`` says why there are none (empty where there are).
+
+    ``note`` is for the reader of answers: how the text was understood, where that is not obvious.
+    """
 
     text: str
     message: str
     answers: tuple[Answer, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,85 +110,60 @@ def answer_texts(
     calibration: ScoreCalibration | None,
     run: Runner = run_in_turn,
 ) -> list[QueryResult]:
-    """Score all voxels for all texts at once, group those that pass, box and rank the groups."""
-    texts, negatives = _checked_texts(texts), [text for text in negatives if text.strip()]
+    """Answers to texts as they are, none taken apart; see answer_vectors for how."""
+    texts, negatives = checked_texts(texts), [text for text in negatives if text.strip()]
+    check_text_space(header, encoder.text_space, "the text encoder is")
+    scale = score_scale(encoder.text_space, calibration, threshold)
+    if snapshot.voxels == 0:
+        return answer_vectors(snapshot, header, config, texts, None, scale, top_k=top_k)
+    query = encoded(header, texts, negatives, encoder, scale.rule)
+    return answer_vectors(snapshot, header, config, texts, query, scale, top_k=top_k, region=region, run=run)
+
+
+def answer_vectors(
+    snapshot: Snapshot,
+    header: MapHeader,
+    config: MapConfig,
+    names: Sequence[str],
+    query: QueryVectors | None,
+    scale: ScoreScale,
+    *,
+    top_k: int,
+    region: Region | None = None,
+    run: Runner = run_in_turn,
+) -> list[QueryResult]:
+    """Score all voxels for all vectors at once, group those that pass, box and rank the groups.
+
+    ``names`` are the texts of the results; ``query`` is only None for an empty map.
+    """
     if top_k < 1:
         raise UserError(f"top_k must be at least 1, got {top_k}")
-    _check_text_space(header, encoder)
-    if snapshot.voxels == 0:
-        return [QueryResult(text, "nothing found: the map is empty", ()) for text in texts]
-    calibration = calibration or calibration_for(encoder.text_space)
-    least = calibration.threshold if threshold is None else threshold
-    query = _encode(header, texts, negatives, encoder, calibration)
-    candidates, best = _scan(
-        snapshot, header, config, query, calibration, least * calibration.extent, region, run
-    )
+    if query is None or snapshot.voxels == 0:
+        return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
+    candidates, best = _scan(snapshot, header, config, query, scale.rule, scale.extent, region, run)
     results = []
-    for index, text in enumerate(texts):
-        groups = _ranked_groups(candidates, index, config, least, least * calibration.extent)[:top_k]
-        answers = tuple(_answer(candidates, part, score, header) for score, part in groups)
-        message = "" if answers else _why_nothing(float(best[index]), least, region, config)
-        results.append(QueryResult(text, message, answers))
+    for index, name in enumerate(names):
+        groups = _ranked_groups(candidates, index, config, scale.least, scale.extent)[:top_k]
+        answers = tuple(_answer(candidates, part, scale.shown(raw), header) for raw, part in groups)
+        message = "" if answers else _why_nothing(float(best[index]), scale, region, config)
+        results.append(QueryResult(name, message, answers))
     return results
 
 
-def score_voxels(
+def scores_in(
     snapshot: Snapshot,
     header: MapHeader,
-    texts: Sequence[str],
-    *,
-    encoder: TextEncoderLike,
-    calibration: ScoreCalibration | None,
+    config: MapConfig,
+    query: QueryVectors,
+    scale: ScoreScale,
+    place: Place,
     run: Runner = run_in_turn,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Keys (n,) of all voxels and their scores (n, T), well observed or not."""
-    texts = _checked_texts(texts)
-    _check_text_space(header, encoder)
-    calibration = calibration or calibration_for(encoder.text_space)
-    query = _encode(header, texts, [], encoder, calibration)
-    class_scores = score_vectors(query.classes, query, calibration)
-    scorer = snapshot.features.scorer(query, calibration, run) if snapshot.features else None
-
-    def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
-        return block["key"].copy(), _block_scores(block, header, class_scores, scorer)
-
-    keys, scores = np.empty(snapshot.rows, np.int64), np.empty((snapshot.rows, len(texts)), np.float32)
-    for first, (key, score) in snapshot.blocks(read):
-        keys[first : first + key.size], scores[first : first + key.size] = key, score
-    live = keys != NO_KEY
-    return (keys, scores) if live.all() else (keys[live], scores[live])
-
-
-def _check_text_space(header: MapHeader, encoder: TextEncoderLike) -> None:
-    if len(header.text_space) and encoder.text_space != header.text_space:
-        raise UserError(
-            f"the map was made in text space '{header.text_space}', "
-            f"the text encoder is '{encoder.text_space}': query with the encoder of the map"
-        )
-
-
-def _checked_texts(texts: Sequence[str]) -> list[str]:
-    if not texts:
-        raise UserError("a query needs at least one text; none was given")
-    empty = [index for index, text in enumerate(texts) if not text.strip()]
-    if empty:
-        raise UserError(f"query text {empty[0] + 1} is empty: say what to look for")
-    return list(texts)
-
-
-def _encode(
-    header: MapHeader,
-    texts: Sequence[str],
-    negatives: Sequence[str],
-    encoder: TextEncoderLike,
-    calibration: ScoreCalibration,
-) -> QueryVectors:
-    names = header.vocabulary.names if header.vocabulary else ()
-    encoded = encoder.encode([*texts, *negatives])
-    classes = header.class_embeddings
-    if classes is None:
-        classes = encoder.encode(list(names)) if names else np.empty((0, encoded.shape[1]), np.float32)
-    return query_vectors(encoded[: len(texts)], encoded[len(texts) :], classes, calibration)
+) -> list[float]:
+    """For each text the score that the well observed voxels of ``place`` have together, 0 without any."""
+    candidates, _ = _scan(snapshot, header, config, query, scale.rule, 0.0, place, run)
+    if candidates.scores.shape[0] == 0:
+        return [0.0] * query.texts.shape[0]
+    return [scale.shown(_robust_best(column, 1)) for column in candidates.scores.T]
 
 
 def _scan(
@@ -194,51 +173,25 @@ def _scan(
     query: QueryVectors,
     calibration: ScoreCalibration,
     least: float,
-    region: Region | None,
+    region: Place | None,
     run: Runner,
 ) -> tuple[_Candidates, NDArray[np.float32]]:
     """Voxels that score at least ``least`` for some text, and the (T,) best scores of all voxels."""
-    class_scores = score_vectors(query.classes, query, calibration)
-    scorer = snapshot.features.scorer(query, calibration, run) if snapshot.features else None
-
-    def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
-        scores = _block_scores(block, header, class_scores, scorer)
-        unobserved = (block["key"] == NO_KEY) | (snapshot.weights(block) < config.min_weight)
-        scores[unobserved] = -1.0
-        label = (
-            labels_of(block["class_slot"])
-            if "class_slot" in block
-            else np.full(scores.shape[0], UNKNOWN_LABEL, np.uint16)
-        )
-        return block["key"].copy(), label, block["last_seen"].copy(), scores
-
-    best = np.full(query.texts.shape[0], -1.0, np.float32)
-    kept: list[tuple[NDArray[np.generic], ...]] = []
-    for _, (key, label, last_seen, scores) in snapshot.blocks(read):
-        if region is not None:
-            scores[~region.contains(centers(key, header.voxel_size))] = -1.0
-        best = np.maximum(best, scores.max(axis=0))
-        chosen = np.unique(np.flatnonzero(scores >= max(least, 0.0)) // scores.shape[1])
-        kept.append((key[chosen], label[chosen], last_seen[chosen], scores[chosen]))
-    return _Candidates(*(np.concatenate(column) for column in zip(*kept, strict=True))), best
-
-
-def _block_scores(
-    block: Columns, header: MapHeader, class_scores: NDArray[np.float32], scorer: Scorer | None
-) -> NDArray[np.float32]:
-    """(n, T) scores from the embeddings; voxels without one are scored through their likely classes."""
-    count = block["key"].size
-    if scorer is not None:
-        scores, known = scorer(block)
-        plain = np.flatnonzero(~known)
-    else:
-        scores = np.zeros((count, class_scores.shape[1]), np.float32)
-        plain = np.arange(count)
-    if plain.size and "class_slot" in block and header.vocabulary is not None:
-        slots = block["class_slot"][plain]
-        probability = posterior(slots, block["evidence"][plain], len(header.vocabulary))
-        scores[plain] = np.einsum("nk,nkt->nt", probability, class_scores[np.maximum(slots, 1) - 1])
-    return scores
+    scores = VoxelScores(snapshot, header, query, calibration, run)
+    rows = scores.rows_of_at_least(max(least, 0.0), config.min_weight)
+    names = ("key", "last_seen", *scores.columns)
+    columns = snapshot.gather(rows, names)
+    if region is not None:
+        inside = region.contains(centers(columns["key"], header.voxel_size))
+        columns = {name: column[inside] for name, column in columns.items()}
+    of_texts = scores.of(columns)
+    label = (
+        labels_of(columns["class_slot"])
+        if "class_slot" in columns
+        else np.full(of_texts.shape[0], UNKNOWN_LABEL, np.uint16)
+    )
+    candidates = _Candidates(columns["key"], label, columns["last_seen"], of_texts)
+    return candidates, scores.best(config.min_weight, region)
 
 
 def _ranked_groups(
@@ -273,7 +226,7 @@ def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, head
         header.vocabulary.names[int(np.bincount(known).argmax())] if known.size and header.vocabulary else ""
     )
     return Answer(
-        score=round(score, 4),
+        score=score,
         position=box.position,
         size=box.extent,
         yaw=round(box.yaw, 4),
@@ -284,13 +237,14 @@ def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, head
     )
 
 
-def _why_nothing(best: float, threshold: float, region: Region | None, config: MapConfig) -> str:
+def _why_nothing(best: float, scale: ScoreScale, region: Region | None, config: MapConfig) -> str:
     where = " in the region" if region is not None else ""
     if best < 0:
         return f"nothing found: no well observed voxel{where}"
-    if best < threshold:
-        return f"nothing found{where}: best score {best:.2f} is below the threshold {threshold:.2f}"
+    shown, threshold = scale.shown(best), scale.shown(scale.least)
+    if best < scale.least:
+        return f"nothing found{where}: best score {shown:.2f} is below the threshold {threshold:.2f}"
     return (
-        f"nothing found{where}: best score {best:.2f}, "
+        f"nothing found{where}: best score {shown:.2f}, "
         f"but no group of {config.min_object_voxels} voxels reaches the threshold {threshold:.2f}"
     )

@@ -17,6 +17,7 @@ from rgbd_perception.mapping.budget import budget
 from rgbd_perception.mapping.carving import carve, find_seen_through
 from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
+from rgbd_perception.mapping.embedding_query import answer_embeddings
 from rgbd_perception.mapping.eviction import Evictor
 from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
 from rgbd_perception.mapping.exact_features import ExactFeatures
@@ -26,15 +27,19 @@ from rgbd_perception.mapping.grid import GridSamples, sample_grid
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.objects import MapObject, find_objects
+from rgbd_perception.mapping.point_query import PointAnswer, answer_point
 from rgbd_perception.mapping.pose_gate import PoseGate
 from rgbd_perception.mapping.quantities import PRECISIONS, convert
-from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike, answer_texts, score_voxels
+from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike
+from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
+from rgbd_perception.mapping.related import answer_questions
 from rgbd_perception.mapping.report import IntegrateReport, StepClock, VoxelArrays
 from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Threads
+from rgbd_perception.mapping.voxel_scores import VoxelScores
 from rgbd_perception.vocabulary import Vocabulary
 
 
@@ -160,13 +165,15 @@ class VoxelMap:
         region: Region | None = None,
         calibration: ScoreCalibration | None = None,
     ) -> list[QueryResult]:
-        """Ranked answers to each text, best first; see query.answer_texts for how.
+        """Ranked answers to each text, best first; see docs/queries.md.
 
-        ``threshold``: least score of an answer (None: that of the calibration of the text space).
-        Raises UserError for an empty query or an encoder of another text space than the map's.
+        A text may say where the thing is, "the cup on the table" (grammar: relations.py); one in double
+        quotes is never taken apart. ``threshold``: least score of an answer (None: that of the calibration of
+        the text space). Raises UserError for an empty query, a relation that is half understood, or an
+        encoder of another text space than the map's.
         """
         with self._view() as (snapshot, header):
-            return answer_texts(
+            return answer_questions(
                 snapshot, header, self.config, texts, negatives, encoder=encoder, top_k=top_k,
                 threshold=threshold, region=region, calibration=calibration, run=self._threads,
             )  # fmt: skip
@@ -180,9 +187,54 @@ class VoxelMap:
         Raises UserError as ``query`` does.
         """
         with self._view() as (snapshot, header):
-            return score_voxels(
-                snapshot, header, texts, encoder=encoder, calibration=calibration, run=self._threads
-            )
+            check_text_space(header, encoder.text_space, "the text encoder is")
+            rule = calibration or calibration_for(encoder.text_space)
+            query = encoded(header, checked_texts(texts), [], encoder, rule)
+            return VoxelScores(snapshot, header, query, rule, self._threads).all()
+
+    def query_embeddings(
+        self,
+        vectors: NDArray[np.floating],
+        negatives: NDArray[np.floating] | None = None,
+        *,
+        text_space: str = "",
+        top_k: int = 5,
+        threshold: float | None = None,
+        region: Region | None = None,
+        calibration: ScoreCalibration | None = None,
+    ) -> list[QueryResult]:
+        """Ranked answers to each row of ``vectors`` (T, D) in the map's text space, as ``query`` gives them.
+
+        Lengths do not matter. The results are called "embedding 1" and so on. ``negatives`` (N, D): what is
+        not meant. ``text_space``: of the vectors, compared with the map's where it is given. Raises UserError
+        for vectors that do not fit the map, are not finite or are zero.
+        """
+        with self._view() as (snapshot, header):
+            return answer_embeddings(
+                snapshot, header, self.config, vectors, negatives, text_space=text_space, top_k=top_k,
+                threshold=threshold, region=region, calibration=calibration, run=self._threads,
+            )  # fmt: skip
+
+    def at(
+        self,
+        position: Sequence[float],
+        *,
+        radius: float | None = None,
+        texts: Sequence[str] = (),
+        encoder: TextEncoderLike | None = None,
+        calibration: ScoreCalibration | None = None,
+    ) -> PointAnswer:
+        """What is at ``position`` (x, y, z in metres, map frame), from voxels within ``radius`` (None: two
+        voxels).
+
+        ``texts`` are scored there too, with ``encoder``. Raises UserError for a position that is none, and
+        for texts without an encoder or with one of another text space.
+        """
+        with self._view() as (snapshot, header):
+            return answer_point(
+                snapshot, header, self.config, position, radius, texts,
+                encoder=encoder, calibration=calibration, run=self._threads,
+            )  # fmt: skip
 
     def objects(self) -> list[MapObject]:
         """Instances in the map, without the stuff classes of the configuration; largest first within a

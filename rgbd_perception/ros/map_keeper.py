@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
-from rgbd_perception.mapping import IntegrateReport, MapConfig, QueryResult, Region, VoxelMap
+from rgbd_perception.mapping import IntegrateReport, MapConfig, PointAnswer, QueryResult, Region, VoxelMap
+from rgbd_perception.mapping.relations import things_in
 from rgbd_perception.text import DEFAULT_TEXT_SPACE, TextEncoder, create_text_encoder
 from rgbd_perception.text.prompts import embed_class_names
 from rgbd_perception.vocabulary import Vocabulary
@@ -122,10 +123,17 @@ class MapKeeper:
             )
         encoder = self._encoder_for(self.text_space)
         # Encoded here, where nothing is locked; the map then finds them in the encoder's cache.
-        encoder.encode([*texts, *negatives])
+        encoder.encode([*things_in(texts), *negatives])
         return present.query(
             texts, negatives, encoder=encoder, top_k=top_k, threshold=threshold, region=region
         )
+
+    def at(
+        self, position: tuple[float, float, float], radius: float | None, texts: Sequence[str]
+    ) -> PointAnswer:
+        """What is at a point of the map frame, and how well ``texts`` fit there. Raises UserError."""
+        encoder = self._encoder_for(self.text_space) if texts else None
+        return self._map.at(position, radius=radius, texts=texts, encoder=encoder)
 
     def save(self, path: Path) -> str:
         """Write the map; the old file stays whole until the new one is. Returns what was done.

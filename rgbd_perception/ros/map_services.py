@@ -16,17 +16,20 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.mapping import QueryResult, warm_up
 from rgbd_perception.ros.background import BackgroundThread
 from rgbd_perception.ros.map_keeper import MapKeeper
+from rgbd_perception.ros.map_points import PointQuestion, fill_point, parse_point
 from rgbd_perception.ros.map_queries import Question, fill_response, parse_request
 from rgbd_perception.ros.mapping_parameters import MappingParameters
 from rgbd_perception.ros.type_errors import forget_type_errors
-from rgbd_perception.srv import MapFile, QueryText
+from rgbd_perception.srv import MapFile, QueryPoint, QueryText
 from rgbd_perception.vocabulary import Vocabulary
 
 Response = TypeVar("Response", MapFile.Response, Trigger.Response)
 
 
 class MapServices:
-    """``~/query_text``, ``~/save_map``, ``~/load_map``, ``~/clear_map``: a failure says why in its message.
+    """``~/query_text``, ``~/query_point``, ``~/save_map``, ``~/load_map``, ``~/clear_map``.
+
+    A failure says why in its message.
 
     frame_in_map  the (4, 4) pose of a frame in the map frame; raises UserError where it is not known
     """
@@ -59,6 +62,7 @@ class MapServices:
             self._autosave_timer = self.files.every(parameters.autosave_interval, self._autosave)
         self.files.run(self._warm_up)
         node.create_service(QueryText, "~/query_text", self._on_query)
+        node.create_service(QueryPoint, "~/query_point", self._on_point)
         node.create_service(MapFile, "~/save_map", self._on_save)
         node.create_service(MapFile, "~/load_map", self._on_load)
         node.create_service(Trigger, "~/clear_map", self._on_clear)
@@ -96,6 +100,16 @@ class MapServices:
             response.message = self._explain(error)
             return response
         return fill_response(response, question, results)
+
+    async def _on_point(
+        self, request: QueryPoint.Request, response: QueryPoint.Response
+    ) -> QueryPoint.Response:
+        try:
+            asked = parse_point(request, self._parameters.map_frame, self._frame_in_map)
+            return await self._queries.run(self._look, asked, response) or response
+        except Exception as error:  # noqa: BLE001 - the caller waits for an answer
+            response.message = self._explain(error)
+            return response
 
     async def _on_save(self, request: MapFile.Request, response: MapFile.Response) -> MapFile.Response:
         return await self._respond(response, lambda: self._keeper.save(self._path(request.path)))
@@ -138,6 +152,12 @@ class MapServices:
         if self.on_result is not None:
             self.on_result(results)
         return results
+
+    def _look(self, asked: PointQuestion, response: QueryPoint.Response) -> QueryPoint.Response:
+        """Thread of the queries."""
+        with self._timer.measure("query"):
+            answer = self._keeper.at(asked.position, asked.radius, asked.texts)
+        return fill_point(response, answer)
 
     def _warm_up(self) -> None:
         """Thread of the files: frames can come meanwhile, they only wait for the same compiler."""

@@ -81,7 +81,7 @@ class _BufferedPoses:
 
     def frame_in_map(self, frame_id: str) -> NDArray[np.float64]:
         raise UserError(
-            f"expected a region in frame '{self._map_frame}', got '{frame_id}': transform it first, "
+            f"expected a region or point in frame '{self._map_frame}', got '{frame_id}': transform it first, "
             "or run the node with pose_source:=tf"
         )
 

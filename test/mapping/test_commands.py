@@ -130,9 +130,44 @@ def test_query_and_eval(folder, map_file, capsys):
     assert (score["top1"], score["top3"], score["false_answers"]) == (1, 1, 0)
 
 
+def test_query_says_what_is_at_a_point(map_file, capsys):
+    assert (
+        main(["query", str(map_file), "--at", "2.05", "0.67", "0.82", "--radius", "0.2", "--json", "-"]) == 0
+    )
+    here = json.loads(capsys.readouterr().out)["at"]
+    assert here["classes"][0]["label"] == "chair"
+    assert here["voxels"] > 0
+    assert here["texts"] == []
+    assert main(["query", str(map_file), "--at", "-20", "0", "0"]) == 0
+    assert "nothing is known within 0.30 m" in capsys.readouterr().out
+
+
+def test_query_places_a_thing_by_another(map_file, tmp_path, capsys):
+    pytest.importorskip("sentence_transformers")
+    report = tmp_path / "answers.json"
+    assert main(["query", str(map_file), "--top-k", "1", "table near the chair", "--json", str(report)]) == 0
+    (query,) = json.loads(report.read_text())["queries"]
+    assert query["note"] == "read as: [table] near [chair]"
+    (answer,) = query["answers"]
+    assert (answer["label"], answer["relation"], answer["anchor"]["label"]) == ("table", "near", "chair")
+    assert "anchor" not in answer["anchor"]
+    assert "near chair at" in capsys.readouterr().out
+
+
+def test_query_needs_a_text_or_a_point(map_file, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["query", str(map_file)])
+    assert ended.value.code == 2
+    assert "TEXT" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["query", "{folder}/room.rgbdmap", "chair", "--radius", "1"],
+        ["query", "{folder}/room.rgbdmap", "--at", "1", "2", "nan"],
+        ["query", "{folder}/room.rgbdmap", "--at", "1", "2", "3", "--not", "chair"],
+        ["query", "{folder}/room.rgbdmap", "chair on the"],
         ["map", "nowhere", "--out", "m.rgbdmap"],
         ["map", "{folder}", "--out", "{folder}/no/such/m.rgbdmap", "--labels", "truth"],
         ["map", "{folder}", "--out", "{folder}/m.rgbdmap", "--labels", "truth", "--voxel-size", "0"],

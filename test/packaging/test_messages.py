@@ -57,6 +57,23 @@ FIELDS = {
         "last_seen": "builtin_interfaces/Time",
     },
     "msg/MapObjectArray": {"header": "std_msgs/Header", "objects": "sequence<rgbd_perception/MapObject>"},
+    "srv/QueryPoint_Request": {
+        "position": "geometry_msgs/Point",
+        "radius": "float",
+        "texts": "sequence<string>",
+        "frame_id": "string",
+    },
+    "srv/QueryPoint_Response": {
+        "success": "boolean",
+        "message": "string",
+        "voxels": "uint32",
+        "nearest_distance": "float",
+        "labels": "sequence<string>",
+        "probabilities": "sequence<float>",
+        "scores": "sequence<float>",
+        "color": "std_msgs/ColorRGBA",
+        "last_seen": "builtin_interfaces/Time",
+    },
     "srv/QueryText_Request": {
         "texts": "sequence<string>",
         "negatives": "sequence<string>",

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import Point, PoseStamped
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
@@ -23,7 +23,7 @@ from rgbd_perception.msg import LabelList, MapObjectArray, PerceptionFrame
 from rgbd_perception.ros.mapping_node import MappingNode
 from rgbd_perception.ros.messages import make_header, pack_frame, pack_vocabulary
 from rgbd_perception.ros.qos import FRAME, LATCHED, MAP_OUTPUT
-from rgbd_perception.srv import MapFile, QueryText
+from rgbd_perception.srv import MapFile, QueryPoint, QueryText
 from rgbd_perception.text import create_text_encoder
 from rgbd_perception.vocabulary import Vocabulary
 from test.ros.spinning import spinner
@@ -108,6 +108,11 @@ class Rig:
         client = self.user.create_client(QueryText, "mapping/query_text")
         return self.served.call(client, QueryText.Request(texts=list(texts), **fields))
 
+    def at(self, point, **fields):
+        client = self.user.create_client(QueryPoint, "mapping/query_point")
+        x, y, z = (float(value) for value in point)
+        return self.served.call(client, QueryPoint.Request(position=Point(x=x, y=y, z=z), **fields))
+
     def file(self, service, path):
         client = self.user.create_client(MapFile, f"mapping/{service}")
         return self.served.call(client, MapFile.Request(path=str(path)))
@@ -184,13 +189,43 @@ def test_region_and_negatives_leave_answers_out(served, vocabulary, encoder):
     assert rig.query("bookshelf", negatives=["bookshelf"]).objects == []
 
 
+def test_a_point_says_what_is_there(served, vocabulary, encoder):
+    rig = Rig(served)
+    assert "the map is empty" in rig.at((0, 0, 0)).message
+    rig.map_room(vocabulary, encoder)
+    (books,) = rig.query("bookshelf", top_k=1).objects
+    voxels = rig.node.keeper.map.voxels()
+    shelf = voxels.centers[voxels.labels == vocabulary.names.index("bookshelf")]
+    answer = rig.at(shelf[len(shelf) // 2], texts=["shelf full of books", "door"])
+    assert answer.success, answer.message
+    assert answer.labels[0] == books.label
+    assert answer.probabilities[0] > 0.5
+    assert answer.scores[0] > answer.scores[1]
+    assert answer.color.a == 1
+    assert answer.voxels > 0
+    far = rig.at((50, 0, 0))
+    assert far.success
+    assert "nothing is known" in far.message
+    assert (far.voxels, far.color.a, list(far.labels)) == (0, 0, [])
+    assert far.nearest_distance > 40
+    assert "got 'kitchen'" in refusal(rig.at((0, 0, 0), frame_id="kitchen"))
+    assert "radius" in refusal(rig.at((0, 0, 0), radius=-1.0))
+    assert "empty one" in refusal(rig.at((0, 0, 0), texts=[" "]))
+
+
+def test_a_relation_that_is_half_understood_is_refused(served, vocabulary, encoder):
+    rig = Rig(served)
+    rig.map_room(vocabulary, encoder, count=2)
+    assert "'on the' in 'books on the' is not understood" in refusal(rig.query("books on the"))
+
+
 def test_questions_that_cannot_be_asked_are_refused_with_a_reason(served, vocabulary, encoder):
     rig = Rig(served)
     assert "map is empty" in refusal(rig.query("door"))
     rig.map_room(vocabulary, encoder, count=2)
     assert "at least one text" in refusal(rig.query())
     assert "empty one" in refusal(rig.query("door", "  "))
-    assert "region in frame 'map', got 'kitchen'" in refusal(rig.query("door", frame_id="kitchen"))
+    assert "in frame 'map', got 'kitchen'" in refusal(rig.query("door", frame_id="kitchen"))
     assert "region_size" in refusal(rig.query("door", use_region=True))
     assert rig.query("door").success, "the node must live on"
 

@@ -126,7 +126,7 @@ def test_bad_pose_is_named_and_the_next_good_one_helps(graph, frame_id, quaterni
 def test_region_in_another_frame_needs_tf(graph):
     node, sender, deliver = graph
     poses, _ = start(node, sender, deliver, "pose", PoseStamped, [])
-    with pytest.raises(UserError, match=r"expected a region in frame 'map', got 'kitchen'"):
+    with pytest.raises(UserError, match=r"expected a region or point in frame 'map', got 'kitchen'"):
         poses.frame_in_map("kitchen")
 
 
