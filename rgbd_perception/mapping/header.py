@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ class MapHeader:
     """voxel_size in metres; map_from_source (4, 4): world of the source to the z-up map frame ``frame_id``.
 
     class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim
-    is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary.
+    is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary;
+    ``tracked`` is the state of the ObjectTracker, in files only.
     """
 
     voxel_size: float
@@ -27,3 +29,4 @@ class MapHeader:
     evidence_slots: int
     vocabulary: Vocabulary | None
     class_embeddings: NDArray[np.float32] | None
+    tracked: dict[str, Any] | None = None

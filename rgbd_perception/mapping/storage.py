@@ -190,6 +190,7 @@ def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict
         "label_names": list(header.vocabulary.names) if header.vocabulary else None,
         "vocabulary_text_space": header.vocabulary.text_space if header.vocabulary else "",
         "vocabulary_id": header.vocabulary.id if header.vocabulary else "",
+        "objects": header.tracked,
         "crc32": {name: f"{checksum:08x}" for name, checksum in checksums.items()},
     }
 
@@ -206,6 +207,7 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
         evidence_slots=int(metadata["evidence_slots"]),
         vocabulary=Vocabulary(names, metadata["vocabulary_text_space"]) if names else None,
         class_embeddings=embeddings,
+        tracked=metadata.get("objects"),
     )
 
 

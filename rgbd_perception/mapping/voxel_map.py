@@ -31,6 +31,7 @@ from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Threads
+from rgbd_perception.mapping.tracker import ObjectTracker
 from rgbd_perception.vocabulary import Vocabulary
 
 
@@ -56,6 +57,8 @@ class VoxelMap:
         self._writer = threading.RLock()
         self._lock = threading.Lock()
         self._threads = Threads(self.config.threads)
+        self._tracker = ObjectTracker()
+        self._tracking = threading.Lock()
         self._features: FeatureStore | None = None
         self._evidence: EvidenceStore | None = None
         self._evidence_was_reset = False
@@ -165,10 +168,18 @@ class VoxelMap:
             )  # fmt: skip
 
     def objects(self) -> list[MapObject]:
-        """Instances in the map, without the stuff classes of the configuration; largest first within a
-        class."""
-        with self._view() as (snapshot, header):
-            return find_objects(snapshot, header, self.config)
+        """Instances in the map, without the stuff classes of the configuration; largest first within a class.
+
+        Their ids stay the same from call to call while the map changes, and in files; see ObjectTracker.
+        """
+        with self._tracking, self._view() as (snapshot, header):
+            return find_objects(snapshot, header, self.config, self._tracker, self._threads)
+
+    def object(self, object_id: int) -> MapObject | None:
+        """The object with this id, or the one that it was merged into; None where there is none any more."""
+        found = self.objects()
+        same = (item for item in found if item.id == object_id)
+        return next(same, next((item for item in found if object_id in item.merged), None))
 
     def voxels(self, min_weight: float = 0.0) -> VoxelArrays:
         """Copies of what there is to draw, for voxels observed with at least ``min_weight``."""
@@ -188,8 +199,10 @@ class VoxelMap:
 
     def save(self, path: str | Path) -> int:
         """Write the map to ``path`` in one step (an existing file stays whole until then); bytes written."""
+        with self._tracking:
+            tracked = self._tracker.state()
         with self._view() as (snapshot, header):
-            return write_map(Path(path), snapshot, header)
+            return write_map(Path(path), snapshot, replace(header, tracked=tracked))
 
     @classmethod
     def load(cls, path: str | Path, config: MapConfig | None = None) -> VoxelMap:
@@ -211,8 +224,9 @@ class VoxelMap:
 
     def clear(self) -> None:
         """Forget all voxels; vocabulary, frame and configuration stay."""
-        with self._writer, self._lock:
+        with self._tracking, self._writer, self._lock:
             self._start_empty()
+            self._tracker.forget()
 
     def close(self) -> None:
         """End the map's threads."""
@@ -263,6 +277,8 @@ class VoxelMap:
         self._store.insert(columns["key"])
         if len(self._store) != columns["key"].size:
             raise UserError("the map file names a voxel twice or one that cannot be; use another copy")
+        if header.tracked is not None:
+            self._tracker.restore(header.tracked)
         for name, column in columns.items():
             self._store.columns[name][: column.shape[0]] = column
 

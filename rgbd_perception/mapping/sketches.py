@@ -1,0 +1,55 @@
+"""Embeddings in 64 bytes: enough to tell whether two neighbouring voxels are of one object."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.jit import half_bits, half_to_float, kernel
+from rgbd_perception.mapping.snapshot import Columns
+
+SKETCH_DIM = 64
+
+
+def sketch_block(block: Columns, chosen: NDArray[np.int64]) -> NDArray[np.int8]:
+    """(rows of the block, 64) sketches of length 127 for the ``chosen`` rows, undefined for the others.
+
+    Their dot products are about the cosines of the embeddings: a count sketch (Charikar, Chen and
+    Farach-Colton 2002; as feature hashing: Weinberger et al. 2009). It costs one addition for each number of
+    an embedding, a random projection 64.
+    """
+    features = half_bits(block["feature"])
+    sketches = np.empty((features.shape[0], SKETCH_DIM), np.int8)
+    _sketch(features, chosen, _signs(features.shape[1]), sketches)
+    return sketches
+
+
+def _signs(dim: int) -> NDArray[np.float32]:
+    """(dim,) random signs, then zeros up to a multiple of the length of a sketch."""
+    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), dim)
+    return np.pad(signs, (0, -dim % SKETCH_DIM))
+
+
+@kernel(fastmath=True)
+def _sketch(
+    features: NDArray[np.uint16],
+    chosen: NDArray[np.int64],
+    signs: NDArray[np.float32],
+    sketches: NDArray[np.int8],
+) -> None:
+    wide = np.zeros(signs.size, np.float32)
+    total = np.empty(SKETCH_DIM, np.float32)
+    for row in chosen:
+        for d in range(features.shape[1]):
+            wide[d] = half_to_float(features[row, d])
+        for d in range(SKETCH_DIM):
+            total[d] = wide[d] * signs[d]
+        for first in range(SKETCH_DIM, signs.size, SKETCH_DIM):
+            for d in range(SKETCH_DIM):
+                total[d] += wide[first + d] * signs[first + d]
+        square = np.float32(0)
+        for d in range(SKETCH_DIM):
+            square += total[d] * total[d]
+        scale = np.float32(127) / max(np.sqrt(square), np.float32(1e-12))
+        for d in range(SKETCH_DIM):
+            sketches[row, d] = np.int8(np.rint(total[d] * scale))
