@@ -42,11 +42,12 @@ def _sketch(
     for row in chosen:
         for d in range(features.shape[1]):
             wide[d] = half_to_float(features[row, d])
-        for d in range(SKETCH_DIM):
-            total[d] = wide[d] * signs[d]
-        for first in range(SKETCH_DIM, signs.size, SKETCH_DIM):
+        total[:] = 0
+        for part in range(signs.size // SKETCH_DIM):
+            numbers = wide[part * SKETCH_DIM : (part + 1) * SKETCH_DIM]  # of this length the loop is unrolled
+            turned = signs[part * SKETCH_DIM : (part + 1) * SKETCH_DIM]
             for d in range(SKETCH_DIM):
-                total[d] += wide[first + d] * signs[first + d]
+                total[d] += numbers[d] * turned[d]
         square = np.float32(0)
         for d in range(SKETCH_DIM):
             square += total[d] * total[d]
