@@ -1,4 +1,4 @@
-"""Which voxels of a map make up which object: connected voxels of one class with like embeddings."""
+"""Which voxels of a map make up which object: connected ones of one class with like embeddings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rgbd_perception.mapping.bricks import Bricks
 from rgbd_perception.mapping.components import connected_components
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of, posterior
+from rgbd_perception.mapping.fragments import absorb_fragments
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
@@ -58,7 +59,10 @@ class Instances:
 
 
 def find_instances(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> Instances:
-    """Group the voxels of all classes but ``config.stuff_classes``; groups of too few voxels are left out."""
+    """Group the voxels of all classes but ``config.stuff_classes``; groups of too few voxels are left out.
+
+    An object has the class of its largest group, also for voxels of fragments of another class.
+    """
     things = _read_things(snapshot, header, config)
     bricks = Bricks(things.key)
     groups = connected_components(
@@ -68,11 +72,16 @@ def find_instances(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> 
         config.instance_similarity,
         things.label,
     )
+    label_of_group = np.zeros(int(groups.max(initial=-1)) + 1, np.uint16)
+    label_of_group[groups] = things.label
+    if header.feature_dim and config.fragment_voxels:
+        groups = absorb_fragments(bricks, things.key, groups, things.sketch, config.fragment_voxels)
     members, starts, ends = _sort_by_group(groups)
+    starts, ends = starts[ends > starts], ends[ends > starts]
     first_key = np.minimum.reduceat(things.key[members], starts) if starts.size else starts
     large = np.flatnonzero(ends - starts >= config.min_object_voxels)
     starts, ends, first_key = starts[large], ends[large], first_key[large]
-    labels = things.label[members[starts]]
+    labels = label_of_group[groups[members[starts]]]
     order = np.lexsort((first_key, starts - ends, labels))
     return Instances(things, bricks, members, starts[order], ends[order], labels[order])
 
