@@ -22,7 +22,7 @@ from rgbd_perception.mapping import MapConfig, VoxelMap, warm_up
 from rgbd_perception.vocabulary import Vocabulary
 
 HEIGHT, WIDTH, STRIDE, DIM, CLASSES = 480, 640, 4, 384, 38
-ROWS, COLUMNS = 6, 8
+ROWS, COLUMNS = 10, 10
 """Things in a relief."""
 INTRINSICS = CameraIntrinsics(240.0, 240.0, 319.5, 239.5, WIDTH, HEIGHT)
 TEXT_SPACE = "bench"

@@ -13,8 +13,8 @@ from rgbd_perception.mapping.keys import BITS
 
 _LEAST_RATIO = 2.0
 """A host has at least this many times the voxels of its fragment."""
-_LEAST_SIMILARITY = 0.6
-"""Least cosine between the mean embeddings of both."""
+_LEAST_SIMILARITY = 0.8
+"""Least cosine between the mean embeddings of both; a smaller one also takes the cups from the tables."""
 _LEAST_CONTACT = 0.3
 """Part of the voxels of a fragment that must touch its host."""
 

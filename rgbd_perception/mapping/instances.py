@@ -15,7 +15,7 @@ from rgbd_perception.mapping.fragments import absorb_fragments
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
-from rgbd_perception.mapping.sketches import sketch_block
+from rgbd_perception.mapping.sketches import SKETCH_DIM, sketch_block
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
@@ -102,10 +102,21 @@ def _read_things(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> Th
         sketch = sketch_block(block, rows) if header.feature_dim else np.empty((label.size, 0), np.int8)
         return chosen, block["key"].copy(), label, probability, block["last_seen"].copy(), sketch
 
-    kept: list[tuple[NDArray[np.generic], ...]] = []
-    for _, (chosen, *columns) in snapshot.blocks(read):
-        kept.append(tuple(column[chosen] for column in columns))
-    return Things(*(np.concatenate(column) for column in zip(*kept, strict=True)))
+    count = snapshot.voxels
+    columns = (
+        np.empty(count, np.int64),
+        np.empty(count, np.uint16),
+        np.empty(count, np.float32),
+        np.empty(count, np.int64),
+        np.empty((count, SKETCH_DIM if header.feature_dim else 0), np.int8),
+    )
+    used = 0
+    for _, (chosen, *parts) in snapshot.blocks(read):
+        rows = np.flatnonzero(chosen)
+        for column, part in zip(columns, parts, strict=True):
+            np.take(part, rows, axis=0, out=column[used : used + rows.size])
+        used += rows.size
+    return Things(*(column[:used] for column in columns))
 
 
 def _sort_by_group(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,7 @@ def sketch_block(block: Columns, chosen: NDArray[np.int64]) -> NDArray[np.int8]:
     return sketches
 
 
+@lru_cache(maxsize=8)
 def _signs(dim: int) -> NDArray[np.float32]:
     """(dim,) random signs, then zeros up to a multiple of the length of a sketch."""
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), dim)

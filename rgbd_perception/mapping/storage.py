@@ -3,7 +3,8 @@
 Layout: the safetensors format (8 bytes little endian header length, JSON header, tensors one after the
 other). One tensor per column of the map, voxels in order of their rows, and the class embeddings.
 ``__metadata__`` has one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model,
-text space, vocabulary, counts and the CRC-32 of the bytes of every tensor.
+text space, vocabulary, counts, the ids of the objects (``ObjectTracker.state``) and the CRC-32 of the bytes
+of every tensor.
 """
 
 from __future__ import annotations
