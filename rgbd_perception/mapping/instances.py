@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def _read_things(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> Th
         return chosen, block["key"].copy(), label, probability, block["last_seen"].copy(), sketch
 
     count = snapshot.voxels
-    columns = (
+    columns: tuple[NDArray[Any], ...] = (
         np.empty(count, np.int64),
         np.empty(count, np.uint16),
         np.empty(count, np.float32),
