@@ -107,3 +107,32 @@ def test_a_turned_world_turns_the_boxes(quarters, yaw):
         np.testing.assert_allclose(after[label].position, expected, atol=voxel)
         sizes = np.abs(np.array(after[label].size) - item.size)
         assert sizes.max() <= 1.5 * voxel
+
+
+def test_a_map_of_stuff_only_has_no_objects():
+    voxel_map = _empty()
+    _see(voxel_map, (WALL,))
+    assert len(voxel_map) > 0
+    assert voxel_map.objects() == []
+    _see(voxel_map, ROOM)
+    assert sorted(item.id for item in voxel_map.objects()) == [1, 2]
+
+
+def test_crumbs_of_another_class_are_part_of_an_object_that_they_are_like():
+    spoiled = Cuboid((2.019, 0.53, 0.66), (2.1, 0.78, 0.93), 2)
+
+    def objects(fragment_voxels: int) -> list[tuple[str, int]]:
+        voxel_map = _empty(MapConfig(max_voxels=50_000, fragment_voxels=fragment_voxels))
+        for index in range(3):
+            pose = looking_along(0.1 * np.sin(index), (0.0, 0.1 * index, 1.0))
+            frame, prediction = observe((WALL, CHAIR, spoiled), pose)
+            chair = MadeUpEncoder().encode(["chair"])[0].astype(np.float16)
+            assert prediction.embedding is not None
+            prediction.embedding[prediction.cell_labels == 2] = chair
+            voxel_map.integrate(frame, prediction)
+        return [(item.label, item.voxels) for item in voxel_map.objects()]
+
+    (label, voxels), (crumb, few) = objects(0)
+    assert (label, crumb) == ("chair", "table")
+    assert few < 30
+    assert objects(30) == [("chair", voxels + few)]
