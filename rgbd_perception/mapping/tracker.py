@@ -25,8 +25,8 @@ _MOST_MERGED = 32
 
 @dataclass(frozen=True)
 class Identity:
-    """Who an object is: ``merged`` are ids of former objects that are now part of it (each is older news than
-    the next), ``split_from`` the id of the object that it was once part of, 0: none."""
+    """Who an object is: ``merged`` are ids of former objects that are now part of it, the latest ones last;
+    ``split_from`` is the id of the object that it was once part of, 0: none."""
 
     id: int
     merged: tuple[int, ...] = ()
@@ -45,6 +45,9 @@ class _Known:
 
     def keys_of(self, index: int) -> NDArray[np.int64]:
         return self.keys[self.starts[index] : self.starts[index + 1]]
+
+
+_NOBODY = _Known((), np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64))
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,17 @@ class ObjectTracker:
     """
 
     def __init__(self) -> None:
-        self._known = _Known((), np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64))
+        self._known = _NOBODY
         self._next_id = 1
 
     def forget(self) -> None:
         """Forget all objects, but not which ids were given."""
-        next_id = self._next_id
-        self.__init__()  # type: ignore[misc]
-        self._next_id = next_id
+        self._known = _NOBODY
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory for the voxels that objects are recognised by: 8 for each voxel of an object."""
+        return self._known.keys.nbytes
 
     def update(self, instances: Instances) -> list[Identity]:
         """Who the objects of now are, in their order."""
@@ -207,9 +213,8 @@ def _first_of_runs(values: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _spread(keys: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """``count`` of the keys, or all of fewer, evenly spread over their sorted order."""
-    ordered = np.sort(keys)
-    return ordered[np.unique(np.linspace(0, keys.size - 1, count).astype(np.int64))]
+    """At most ``count`` of the keys, evenly spread over their sorted order."""
+    return np.sort(keys)[:: -(-keys.size // count)]
 
 
 @kernel

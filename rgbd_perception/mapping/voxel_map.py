@@ -76,8 +76,8 @@ class VoxelMap:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory in use for the voxels: columns, hash and free list."""
-        return self._store.nbytes
+        """Bytes of memory in use for the voxels: columns, hash, free list, and what objects are known by."""
+        return self._store.nbytes + self._tracker.nbytes
 
     def set_vocabulary(
         self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None
