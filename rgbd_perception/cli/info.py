@@ -56,7 +56,9 @@ def describe(name: str) -> dict[str, Any]:
     if "rgbd_map" in metadata:
         from rgbd_perception.mapping.storage import read_metadata
 
-        return {"kind": "map", **common, **read_metadata(path), "columns": shapes}
+        metadata = read_metadata(path)
+        metadata.pop("objects", None)  # ids and voxels of every object: for programs, pages of it
+        return {"kind": "map", **common, **metadata, "columns": shapes}
     parameters = sum(_product(shape) for shape in shapes.values())
     model = {"kind": "model", **common, "parameters": parameters, "tensors": len(shapes)}
     from rgbd_perception.inference.weights import HEADER_KEY, read_info

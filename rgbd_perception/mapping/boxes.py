@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _OUTLIERS = 0.02
 """Share of the voxels at either end of an axis that may stick out of the box."""
 _MOST_COLUMNS = 512
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
+_MANY_OUTLIERS = 16
+"""From here on sorting is quicker than looking for one outlier after the other."""
+_BOXES_AT_LEAST = 64
+"""Fewer boxes are not worth another thread."""
+_HALF_WORD, _LOW_WORD = 1 << 31, (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -55,76 +61,166 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox:
-    """Fit an upright box to (n, 3) voxel centres, n >= 1.
+    """Fit an upright box to (n, 3) voxel centres, n >= 1; see oriented_boxes for how."""
+    everything = np.array([0, points.shape[0]], np.int64)
+    return oriented_boxes(np.asarray(points), everything[:1], everything[1:], voxel_size).box(0)
+
+
+@dataclass(frozen=True)
+class BoxArrays:
+    """Boxes as columns, as OrientedBox has them: centers (n, 3), sizes (n, 3) in metres, yaws (n,)."""
+
+    centers: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    yaws: NDArray[np.float64]
+
+    def box(self, index: int) -> OrientedBox:
+        """One of them."""
+        return OrientedBox(self.centers[index], self.sizes[index], float(self.yaws[index]))
+
+
+def oriented_boxes(
+    points: NDArray[np.floating],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    voxel_size: float,
+    run: Runner = run_in_turn,
+) -> BoxArrays:
+    """Fit upright boxes to groups of voxel centres: box i to ``points[starts[i] : ends[i]]``, none empty.
 
     Its yaw gives the rectangle of least area around the footprint, its faces leave out the outermost 2 % of
     the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured;
     a side is never thinner than a voxel.
     """
-    footprint = _columns(np.asarray(points[:, :2], np.float64), voxel_size)
-    coarse = _least_area_yaw(footprint, np.arange(0.0, 90.0, _COARSE_DEGREES), voxel_size)
-    around = np.arange(-_COARSE_DEGREES, _COARSE_DEGREES + _FINE_DEGREES / 2, _FINE_DEGREES)
-    yaw = math.radians(_least_area_yaw(footprint, coarse + around, voxel_size))
+    points = np.ascontiguousarray(points, np.float64)
+    count = starts.size
+    boxes = BoxArrays(np.empty((count, 3)), np.empty((count, 3)), np.empty(count))
 
-    axes = np.array(
-        [[math.cos(yaw), math.sin(yaw), 0.0], [-math.sin(yaw), math.cos(yaw), 0.0], [0.0, 0.0, 1.0]]
-    )
-    low, high = _trimmed_range(np.asarray(points, np.float64) @ axes.T)
-    size = np.maximum(high - low, voxel_size)
-    center = axes.T @ ((low + high) / 2)
-    if size[0] < size[1]:
-        size[[0, 1]] = size[[1, 0]]
-        yaw += math.pi / 2
-    return OrientedBox(center, size, (yaw + math.pi / 2) % math.pi - math.pi / 2)
+    def fit(first: int, last: int) -> None:
+        part = slice(first, last)
+        _fit_boxes(
+            points, starts[part], ends[part], voxel_size, boxes.centers[part], boxes.sizes[part],
+            boxes.yaws[part],
+        )  # fmt: skip
 
-
-def _columns(horizontal: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
-    """One point for each vertical column of voxels, of at most _MOST_COLUMNS columns spread over all."""
-    cells = np.floor(horizontal / voxel_size).astype(np.int64)
-    first = np.unique((cells[:, 0] << 32) + cells[:, 1], return_index=True)[1]
-    return horizontal[first[:: -(-first.size // _MOST_COLUMNS)]]
-
-
-def _trimmed_range(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least and largest of each column of (n, k) without the outliers."""
-    ordered = np.sort(values, axis=0)
-    skipped = int(_OUTLIERS * values.shape[0])
-    return ordered[skipped], ordered[values.shape[0] - 1 - skipped]
+    run(fit, count, _BOXES_AT_LEAST)
+    return boxes
 
 
 @kernel
-def _trimmed_length(values: NDArray[np.float64], skipped: int) -> float:
-    """Largest minus least after ``skipped`` values were left out at either end; ``values`` is reordered."""
-    for end in range(skipped + 1):
-        low, high = end, values.size - 1 - end
-        for i in range(low, high + 1):
-            if values[i] < values[low]:
-                values[i], values[low] = values[low], values[i]
-        for i in range(low, high + 1):
-            if values[i] > values[high]:
-                values[i], values[high] = values[high], values[i]
-    return values[values.size - 1 - skipped] - values[skipped]
+def _columns(points: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
+    """(2, n) centres of the vertical columns of voxels, of at most _MOST_COLUMNS columns spread over all."""
+    codes = np.empty(points.shape[0], np.int64)
+    for i in range(codes.size):
+        x, y = np.int64(np.floor(points[i, 0] / voxel_size)), np.int64(np.floor(points[i, 1] / voxel_size))
+        codes[i] = (x << 32) + y + _HALF_WORD
+    codes.sort()
+    count = 0
+    for i in range(codes.size):
+        if i == 0 or codes[i] != codes[i - 1]:
+            codes[count] = codes[i]
+            count += 1
+    stride = -(-count // _MOST_COLUMNS)
+    columns = np.empty((2, -(-count // stride)))
+    for i in range(columns.shape[1]):
+        columns[0, i] = ((codes[i * stride] >> 32) + 0.5) * voxel_size
+        columns[1, i] = ((codes[i * stride] & _LOW_WORD) - _HALF_WORD + 0.5) * voxel_size
+    return columns
 
 
 @kernel
-def _least_area_yaw(footprint: NDArray[np.float64], degrees: NDArray[np.float64], voxel_size: float) -> float:
-    """Angle (of ``degrees``) of the rectangle of least area around the (n, 2) footprint without its
-    outliers."""
-    count = footprint.shape[0]
-    skipped = int(_OUTLIERS * count)
-    along, across = np.empty(count), np.empty(count)
-    best, least = degrees[0], np.inf
-    for angle in degrees:
+def _trimmed_range(
+    values: NDArray[np.float64], skipped: int, best: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Least and largest after ``skipped`` values were left out at either end.
+
+    ``best`` (2, _MANY_OUTLIERS + 1) is scratch: the outermost values so far, the outermost first. Almost
+    every value is turned away by one comparison with the last of them.
+    """
+    if skipped > _MANY_OUTLIERS:
+        ordered = np.sort(values)
+        return ordered[skipped], ordered[ordered.size - 1 - skipped]
+    least, largest = np.inf, -np.inf
+    if skipped == 0:
+        for value in values:
+            least, largest = min(least, value), max(largest, value)
+        return least, largest
+    best[0, : skipped + 1], best[1, : skipped + 1] = np.inf, -np.inf
+    for value in values:
+        if value < least:
+            place = skipped
+            while place > 0 and best[0, place - 1] > value:
+                best[0, place] = best[0, place - 1]
+                place -= 1
+            best[0, place] = value
+            least = best[0, skipped]
+        if value > largest:
+            place = skipped
+            while place > 0 and best[1, place - 1] < value:
+                best[1, place] = best[1, place - 1]
+                place -= 1
+            best[1, place] = value
+            largest = best[1, skipped]
+    return least, largest
+
+
+@kernel
+def _least_area_yaw(
+    footprint: NDArray[np.float64], first: float, step: float, count: int, voxel_size: float
+) -> float:
+    """Angle in degrees, of ``count`` from ``first`` on, of the rectangle of least area around the (2, n)
+    footprint without its outliers."""
+    skipped = int(_OUTLIERS * footprint.shape[1])
+    scratch = np.empty((2, _MANY_OUTLIERS + 1))
+    along, across = np.empty(footprint.shape[1]), np.empty(footprint.shape[1])
+    best, smallest = first, np.inf
+    for number in range(count):
+        angle = first + number * step
         cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        for i in range(count):
-            along[i] = cosine * footprint[i, 0] + sine * footprint[i, 1]
-            across[i] = cosine * footprint[i, 1] - sine * footprint[i, 0]
+        for i in range(along.size):
+            along[i] = cosine * footprint[0, i] + sine * footprint[1, i]
+            across[i] = cosine * footprint[1, i] - sine * footprint[0, i]
+        length = _trimmed_range(along, skipped, scratch)
+        width = _trimmed_range(across, skipped, scratch)
         # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
-        length, width = _trimmed_length(along, skipped), _trimmed_length(across, skipped)
-        area = (length + voxel_size) * (width + voxel_size)
-        if area < least - 1e-9:
-            best, least = angle, area
+        area = (length[1] - length[0] + voxel_size) * (width[1] - width[0] + voxel_size)
+        if area < smallest - 1e-9:
+            best, smallest = angle, area
     return best
+
+
+@kernel
+def _fit_boxes(
+    points: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    voxel_size: float,
+    centers: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    yaws: NDArray[np.float64],
+) -> None:
+    for box in range(starts.size):
+        mine = points[starts[box] : ends[box]]
+        footprint = _columns(mine, voxel_size)
+        coarse = _least_area_yaw(footprint, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
+        around = 2 * int(_COARSE_DEGREES / _FINE_DEGREES) + 1
+        yaw = np.radians(
+            _least_area_yaw(footprint, coarse - _COARSE_DEGREES, _FINE_DEGREES, around, voxel_size)
+        )
+        cosine, sine = np.cos(yaw), np.sin(yaw)
+        skipped = int(_OUTLIERS * mine.shape[0])
+        middle, scratch = np.empty(3), np.empty((2, _MANY_OUTLIERS + 1))
+        for axis, (x, y, z) in enumerate(((cosine, sine, 0.0), (-sine, cosine, 0.0), (0.0, 0.0, 1.0))):
+            along = mine[:, 0] * x + mine[:, 1] * y + mine[:, 2] * z
+            low, high = _trimmed_range(along, skipped, scratch)
+            sizes[box, axis], middle[axis] = max(high - low, voxel_size), (low + high) / 2
+        centers[box, 0] = cosine * middle[0] - sine * middle[1]
+        centers[box, 1] = sine * middle[0] + cosine * middle[1]
+        centers[box, 2] = middle[2]
+        if sizes[box, 0] < sizes[box, 1]:
+            sizes[box, 0], sizes[box, 1] = sizes[box, 1], sizes[box, 0]
+            yaw += np.pi / 2
+        yaws[box] = (yaw + np.pi / 2) % np.pi - np.pi / 2
 
 
 def box_overlap(first: OrientedBox, second: OrientedBox) -> float:

@@ -17,6 +17,8 @@ _KEY, _WEIGHT, _COLOR, _LAST_SEEN, _MISSES, _FEATURE_AT = 8, 2, 3, 4, 1, 4
 _EVIDENCE_SLOT = 2 + 1
 _HASH_SLOT, _HASH_SLOTS_PER_VOXEL = 4, 4 / 3
 _FREE_LIST = 4
+_TRACKED = 8
+"""What objects are recognised by, if all voxels belong to some."""
 _SMALLEST = 10_000
 
 
@@ -51,7 +53,7 @@ def bytes_per_voxel(config: MapConfig) -> float:
         _KEY + _WEIGHT + _COLOR + _LAST_SEEN + _MISSES + _FEATURE_AT + config.evidence_slots * _EVIDENCE_SLOT
     )
     shared = (config.feature_dims + 4 + 4) / config.feature_sharing  # with its users and its place in a list
-    return own + _FREE_LIST + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared
+    return own + _FREE_LIST + _TRACKED + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared
 
 
 def fixed_bytes(config: MapConfig) -> int:

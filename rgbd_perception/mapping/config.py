@@ -60,6 +60,12 @@ class MapConfig:
     instance_similarity: float = _option(
         0.5, "least cosine between neighbouring voxels of one object", "cosine", -1.0
     )
+    fragment_voxels: int = _option(
+        30,
+        "a group of at most this many voxels joins a like object of another class that it touches; 0: never",
+        "",
+        0,
+    )
     stuff_classes: tuple[str, ...] = _option(("wall", "floor", "ceiling"), "classes that are never objects")
     threads: int = _option(2, "threads that blend embeddings and score voxels", "", 1)
 

@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
 from rgbd_perception.mapping.shared_rows import rounded
+from rgbd_perception.mapping.sketches import SKETCH_DIM, count_sketches
 from rgbd_perception.mapping.threads import Runner
 
 if TYPE_CHECKING:
-    from rgbd_perception.mapping.snapshot import Columns, Snapshot
+    from rgbd_perception.mapping.snapshot import Columns
 
 HOT = np.uint32(1 << 31)
 """From here on a number in ``feature_at`` is HOT + a slot of the voxels in view; below, a shared row."""
-
-_SKETCH_DIM = 64
-_CHUNK = 4096
 
 
 class Scorer(Protocol):
@@ -46,8 +44,13 @@ class FeatureReader(Protocol):
     def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
         """What scores blocks of a snapshot that was taken at the same instant."""
 
-    def directions(self, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, d) unit vectors whose dot products are about the cosines of the embeddings; 0 for none."""
+    @property
+    def sketch_dim(self) -> int:
+        """Numbers of a sketch."""
+
+    def sketches(self, columns: Columns, chosen: NDArray[np.int64]) -> NDArray[np.int8]:
+        """(n, sketch_dim) of length 127 for the ``chosen`` of n voxels, undefined for the others: their dot
+        products are about the cosines of the embeddings."""
 
 
 class SharedReader:
@@ -62,6 +65,7 @@ class SharedReader:
     ) -> None:
         """``in_use``: which of the rows, followed by the slots, some voxel has."""
         self.basis, self.rows, self.hot, self.in_use = basis, rows, hot, in_use
+        self._sketches: NDArray[np.int8] | None = None
 
     def number(self, at: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Place of the embeddings ``at`` among the rows followed by the slots."""
@@ -89,8 +93,11 @@ class SharedReader:
         table = [score_vectors(part, projected, calibration, run) for part in (self.rows, self.hot)]
         return SharedScorer(self, np.concatenate(table))
 
-    def packed(self, at: NDArray[np.uint32]) -> tuple[NDArray[np.int8], NDArray[np.uint32]]:
-        """What voxels with these ``at`` need: distinct vectors (F, d), and for each voxel 1 + which, or 0."""
+    def packed(
+        self, at: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.int8], NDArray[np.uint32], NDArray[np.float32]]:
+        """What voxels with these ``at`` need: distinct vectors (F, d), for each voxel 1 + which, or 0, and
+        the directions (d, D) that were found so far."""
         numbers = self.number(at)
         used, place = np.unique(numbers, return_inverse=True)
         without = int(used.size > 0 and used[0] == 0)
@@ -98,16 +105,25 @@ class SharedReader:
         vectors = np.concatenate(
             [self.rows[used[without:][used[without:] < shared]], rounded(self._hot(used))]
         )
-        return vectors, (place + 1 - without).astype(np.uint32)
+        dims = int(np.count_nonzero(self.basis.any(axis=1)))
+        return vectors[:, :dims], (place + 1 - without).astype(np.uint32), self.basis[:dims]
 
     def _hot(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         shared = self.rows.shape[0]
         return self.hot[numbers[numbers >= shared] - shared].astype(np.float32)
 
-    def directions(self, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, d) unit coordinates."""
-        vectors = self.vectors(self.number(snapshot.gather(rows, ("feature_at",))["feature_at"]))
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    @property
+    def sketch_dim(self) -> int:
+        """Numbers of a sketch: the coordinates themselves."""
+        return self.rows.shape[1]
+
+    def sketches(self, columns: Columns, chosen: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Directions of the coordinates, each worked out once for all voxels that share it."""
+        if self._sketches is None:
+            self._sketches = np.empty((self.in_use.size, self.sketch_dim), np.int8)
+            _round_directions(self.rows, self._sketches[: self.rows.shape[0]])
+            _round_directions(self.hot.astype(np.float32), self._sketches[self.rows.shape[0] :])
+        return self._sketches[self.number(columns["feature_at"])]
 
 
 class ExactReader:
@@ -124,15 +140,11 @@ class ExactReader:
         """Scores the voxels one by one."""
         return ExactScorer(query, calibration, run)
 
-    def directions(self, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, 64) random projections (Johnson and Lindenstrauss 1984), unit."""
-        shape, _ = snapshot.column("feature") or ((0,), None)
-        projection = np.random.default_rng(0).standard_normal((shape[0], _SKETCH_DIM), np.float32)
-        sketches = np.empty((rows.size, _SKETCH_DIM), np.float32)
-        for first in range(0, rows.size, _CHUNK):
-            part = snapshot.gather(rows[first : first + _CHUNK], ("feature",))["feature"]
-            sketches[first : first + _CHUNK] = part @ projection
-        return sketches / np.maximum(np.linalg.norm(sketches, axis=1, keepdims=True), 1e-12)
+    sketch_dim = SKETCH_DIM
+
+    def sketches(self, columns: Columns, chosen: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Count sketches."""
+        return count_sketches(columns["feature"], chosen)
 
 
 class SharedScorer:
@@ -186,3 +198,16 @@ def _look_up(
     for i in range(at.size):
         place = np.int64(at[i])
         found[i] = table[place - np.int64(HOT) + shared if place >= np.int64(HOT) else place]
+
+
+@kernel(fastmath=True)
+def _round_directions(vectors: NDArray[np.number], rounded: NDArray[np.int8]) -> None:
+    """Vectors (n, d) with the length 127."""
+    for i in range(vectors.shape[0]):
+        square = np.float32(0)
+        for j in range(vectors.shape[1]):
+            value = np.float32(vectors[i, j])
+            square += value * value
+        scale = np.float32(127) / max(np.sqrt(square), np.float32(1e-12))
+        for j in range(vectors.shape[1]):
+            rounded[i, j] = np.int8(np.rint(np.float32(vectors[i, j]) * scale))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ class MapHeader:
 
     class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim
     is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary. storage
-    says how columns are stored, epoch_ns from when on ``last_seen`` counts milliseconds.
+    says how columns are stored, epoch_ns from when on ``last_seen`` counts milliseconds; tracked is the state
+    of the ObjectTracker, in files only.
     """
 
     voxel_size: float
@@ -33,6 +35,7 @@ class MapHeader:
     class_embeddings: NDArray[np.float32] | None
     storage: str = "compact"
     epoch_ns: int = 0
+    tracked: dict[str, Any] | None = None
 
     def stamps_ns(self, last_seen: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
         """Nanoseconds of values of the column ``last_seen``."""

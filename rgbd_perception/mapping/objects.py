@@ -1,27 +1,30 @@
-"""Instances in a map: connected voxels of one class with like embeddings."""
+"""The objects of a map as its users get them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.boxes import oriented_box
-from rgbd_perception.mapping.components import connected_components
+from rgbd_perception.mapping.boxes import oriented_boxes
 from rgbd_perception.mapping.config import MapConfig
-from rgbd_perception.mapping.evidence import labels_of, posterior
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.keys import NO_KEY, centers
-from rgbd_perception.mapping.snapshot import Columns, Snapshot
-from rgbd_perception.vocabulary import UNKNOWN_LABEL
+from rgbd_perception.mapping.instances import Instances, find_instances
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.keys import centers
+from rgbd_perception.mapping.snapshot import Snapshot
+from rgbd_perception.mapping.threads import Runner, run_in_turn
+from rgbd_perception.mapping.tracker import Identity, ObjectTracker
 
 
 @dataclass(frozen=True)
 class MapObject:
     """One instance: box centre ``position`` and ``size`` in metres, ``yaw`` in radians, in ``frame_id``.
 
-    ``id`` is 1 + the row of its oldest voxel: it stays while that voxel lives, but not across save and load.
+    ``id`` stays while the object lives, also in a file. ``merged`` are ids that it took over (``object(id)``
+    of the map finds it by them too), ``split_from`` the id of the object that it was once part of, or 0.
     ``score`` in 0..1 is the mean probability of ``label`` over its voxels, ``last_seen_ns`` the newest stamp.
     """
 
@@ -34,62 +37,63 @@ class MapObject:
     frame_id: str
     voxels: int
     last_seen_ns: int = field(default=0, compare=False)
+    merged: tuple[int, ...] = ()
+    split_from: int = 0
 
 
-def find_objects(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> list[MapObject]:
-    """Instances of all classes but ``config.stuff_classes``, in the order of the vocabulary, largest
-    first."""
-    if header.vocabulary is None or snapshot.column("class_slot") is None or snapshot.voxels == 0:
+def find_objects(
+    snapshot: Snapshot,
+    header: MapHeader,
+    config: MapConfig,
+    tracker: ObjectTracker,
+    run: Runner = run_in_turn,
+) -> list[MapObject]:
+    """Instances of all classes but ``config.stuff_classes``, in the order of the vocabulary, then by size."""
+    if header.vocabulary is None or snapshot.column("class_slot") is None or snapshot.rows == 0:
         return []
-    things = _thing_voxels(snapshot, header, config)
-    objects: list[MapObject] = []
-    for label in np.unique(things["label"]):
-        voxels = {name: column[things["label"] == label] for name, column in things.items()}
-        groups = connected_components(
-            voxels["key"],
-            config.gap_voxels,
-            snapshot.features.directions(snapshot, voxels["row"]) if snapshot.features else None,
-            config.instance_similarity,
+    instances = find_instances(snapshot, header, config)
+    return _described(instances, tracker.update(instances), header, header.vocabulary.names, run)
+
+
+def _described(
+    instances: Instances, who: Sequence[Identity], header: MapHeader, names: Sequence[str], run: Runner
+) -> list[MapObject]:
+    if not who:
+        return []
+    things, members, starts, voxels = instances.things, instances.members, instances.starts, instances.voxels
+    points = centers(things.key[members], header.voxel_size)
+    boxes = oriented_boxes(points, starts, instances.ends, header.voxel_size, run)
+    scores, last_seen = np.zeros(len(who)), np.zeros(len(who), np.uint32)
+    _summarize(things.probability, things.last_seen, members, starts, instances.ends, scores, last_seen)
+    columns = (
+        who, instances.labels.tolist(), np.round(scores, 4).tolist(), np.round(boxes.centers, 4).tolist(),
+        np.round(boxes.sizes, 4).tolist(), np.round(boxes.yaws, 4).tolist(), voxels.tolist(),
+        header.stamps_ns(last_seen).tolist(),
+    )  # fmt: skip
+    return [
+        MapObject(
+            identity.id, names[label], score, (x, y, z), (length, width, height), yaw, header.frame_id, count,
+            seen, identity.merged, identity.split_from,
         )
-        order = np.argsort(groups, kind="stable")
-        parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-        large = [part for part in parts if part.size >= config.min_object_voxels]
-        name = header.vocabulary.names[int(label)]
-        objects.extend(_object(voxels, part, name, header) for part in sorted(large, key=len, reverse=True))
-    return objects
+        for identity, label, score, (x, y, z), (length, width, height), yaw, count, seen in zip(
+            *columns, strict=True
+        )
+    ]  # fmt: skip
 
 
-def _thing_voxels(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> Columns:
-    """Well observed voxels whose class is known and no stuff: row, key, label, probability, last_seen."""
-    vocabulary = header.vocabulary
-    assert vocabulary is not None
-    stuff = [index for index, name in enumerate(vocabulary.names) if name in config.stuff_classes]
-
-    def read(block: Columns) -> tuple[NDArray[np.generic], ...]:
-        label = labels_of(block["class_slot"])
-        label[(block["key"] == NO_KEY) | (snapshot.weights(block) < config.min_weight)] = UNKNOWN_LABEL
-        label[np.isin(label, stuff)] = UNKNOWN_LABEL
-        probability = posterior(block["class_slot"], block["evidence"], len(vocabulary))[:, 0].copy()
-        return label, block["key"].copy(), probability, block["last_seen"].copy()
-
-    kept: list[tuple[NDArray[np.generic], ...]] = []
-    for first, (label, key, probability, last_seen) in snapshot.blocks(read):
-        chosen = np.flatnonzero(label != UNKNOWN_LABEL)
-        kept.append((chosen + first, key[chosen], label[chosen], probability[chosen], last_seen[chosen]))
-    names = ("row", "key", "label", "probability", "last_seen")
-    return dict(zip(names, (np.concatenate(column) for column in zip(*kept, strict=True)), strict=True))
-
-
-def _object(voxels: Columns, part: NDArray[np.int64], name: str, header: MapHeader) -> MapObject:
-    box = oriented_box(centers(voxels["key"][part], header.voxel_size), header.voxel_size)
-    return MapObject(
-        id=1 + int(voxels["row"][part].min()),
-        label=name,
-        score=round(float(voxels["probability"][part].mean()), 4),
-        position=box.position,
-        size=box.extent,
-        yaw=round(box.yaw, 4),
-        frame_id=header.frame_id,
-        voxels=int(part.size),
-        last_seen_ns=int(header.stamps_ns(voxels["last_seen"][part]).max()),
-    )
+@kernel
+def _summarize(
+    probability: NDArray[np.float32],
+    last_seen: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    means: NDArray[np.float64],
+    newest: NDArray[np.uint32],
+) -> None:
+    """Mean probability and newest stamp of each object."""
+    for number in range(starts.size):
+        for voxel in members[starts[number] : ends[number]]:
+            means[number] += probability[voxel]
+            newest[number] = max(newest[number], last_seen[voxel])
+        means[number] /= ends[number] - starts[number]

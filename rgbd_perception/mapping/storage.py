@@ -4,7 +4,8 @@ Layout: the safetensors format (8 bytes little endian header length, JSON header
 other). One tensor per column of the map, voxels in order of their rows, the embeddings that voxels share, and
 the class embeddings.
 ``__metadata__`` has one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model,
-text space, vocabulary, counts, the CRC-32 of the bytes of every tensor and that of the object itself.
+text space, vocabulary, counts, the ids of the objects (``ObjectTracker.state``), the CRC-32 of the bytes of
+every tensor and that of the object itself.
 """
 
 from __future__ import annotations
@@ -166,8 +167,7 @@ def _extra_tensors(snapshot: Snapshot, header: MapHeader) -> tuple[Columns, NDAr
         extra[_CLASS_EMBEDDINGS] = header.class_embeddings
     if isinstance(snapshot.features, SharedReader):
         at = snapshot.read_all(("feature_at",))["feature_at"]
-        extra[FEATURE_VECTORS], feature_at = snapshot.features.packed(at)
-        extra[FEATURE_BASIS] = snapshot.features.basis
+        extra[FEATURE_VECTORS], feature_at, extra[FEATURE_BASIS] = snapshot.features.packed(at)
     return extra, feature_at
 
 
@@ -234,6 +234,7 @@ def _metadata(
         "label_names": list(header.vocabulary.names) if header.vocabulary else None,
         "vocabulary_text_space": header.vocabulary.text_space if header.vocabulary else "",
         "vocabulary_id": header.vocabulary.id if header.vocabulary else "",
+        "objects": header.tracked,
         "crc32": {name: f"{checksum:08x}" for name, checksum in checksums.items()},
     }
     return metadata | {_OWN_CHECKSUM: _metadata_checksum(metadata)}
@@ -259,6 +260,7 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
         class_embeddings=embeddings,
         storage=str(metadata["storage"]),
         epoch_ns=int(metadata["epoch_ns"]),
+        tracked=metadata.get("objects"),
     )
 
 

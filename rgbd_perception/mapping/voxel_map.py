@@ -39,6 +39,7 @@ from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Threads
+from rgbd_perception.mapping.tracker import ObjectTracker
 from rgbd_perception.mapping.voxel_scores import VoxelScores
 from rgbd_perception.vocabulary import Vocabulary
 
@@ -65,6 +66,8 @@ class VoxelMap:
         self._writer = threading.RLock()
         self._lock = threading.Lock()
         self._threads = Threads(self.config.threads)
+        self._tracker = ObjectTracker()
+        self._tracking = threading.Lock()
         self._features: ExactFeatures | SharedFeatures | None = None
         self._budget = budget(self.config)
         self._evidence: EvidenceStore | None = None
@@ -83,8 +86,9 @@ class VoxelMap:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory in use for the voxels: columns, hash and free list, and their embeddings."""
-        return self._store.nbytes + (self._features.nbytes if self._features else 0)
+        """Bytes of memory in use: voxels, hash, free list, embeddings, and what objects are known by."""
+        features = self._features.nbytes if self._features else 0
+        return self._store.nbytes + features + self._tracker.nbytes
 
     def set_vocabulary(
         self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None
@@ -237,10 +241,18 @@ class VoxelMap:
             )  # fmt: skip
 
     def objects(self) -> list[MapObject]:
-        """Instances in the map, without the stuff classes of the configuration; largest first within a
-        class."""
-        with self._view() as (snapshot, header):
-            return find_objects(snapshot, header, self.config)
+        """Instances in the map, without the stuff classes of the configuration; largest first within a class.
+
+        Their ids stay the same from call to call while the map changes, and in files; see ObjectTracker.
+        """
+        with self._tracking, self._view() as (snapshot, header):
+            return find_objects(snapshot, header, self.config, self._tracker, self._threads)
+
+    def object(self, object_id: int) -> MapObject | None:
+        """The object with this id, or the one that it was merged into; None where there is none any more."""
+        found = self.objects()
+        same = (item for item in found if item.id == object_id)
+        return next(same, next((item for item in found if object_id in item.merged), None))
 
     def voxels(self, min_weight: float = 0.0) -> VoxelArrays:
         """Copies of what there is to draw, for voxels observed with at least ``min_weight``."""
@@ -261,8 +273,10 @@ class VoxelMap:
 
     def save(self, path: str | Path) -> int:
         """Write the map to ``path`` in one step (an existing file stays whole until then); bytes written."""
+        with self._tracking:
+            tracked = self._tracker.state()
         with self._view() as (snapshot, header):
-            return write_map(Path(path), snapshot, header)
+            return write_map(Path(path), snapshot, replace(header, tracked=tracked))
 
     @classmethod
     def load(cls, path: str | Path, config: MapConfig | None = None) -> VoxelMap:
@@ -290,8 +304,9 @@ class VoxelMap:
 
     def clear(self) -> None:
         """Forget all voxels; vocabulary, frame and configuration stay."""
-        with self._writer, self._lock:
+        with self._tracking, self._writer, self._lock:
             self._start_empty()
+            self._tracker.forget()
 
     def close(self) -> None:
         """End the map's threads."""
@@ -375,6 +390,8 @@ class VoxelMap:
         rows, _ = self._store.insert(columns["key"])
         if len(self._store) != rows.size:
             raise UserError("the map file names a voxel twice or one that cannot be; use another copy")
+        if header.tracked is not None:
+            self._tracker.restore(header.tracked)
         source, target = PRECISIONS[header.storage], self._store.precision
         for name in ("last_seen", "misses", "class_slot"):
             if name in columns:

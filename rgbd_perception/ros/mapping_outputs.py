@@ -21,6 +21,7 @@ from rgbd_perception.ros.map_messages import (
     pack_objects,
     pack_points,
 )
+from rgbd_perception.ros.object_news import ObjectNews
 from rgbd_perception.ros.qos import MAP_OUTPUT
 from rgbd_perception.ros.type_errors import forget_type_errors
 
@@ -34,6 +35,7 @@ class MappingOutputs:
         self._node = node
         self._keeper = keeper
         self._frame_id = frame_id
+        self._told_of, self._news = keeper.map, ObjectNews()
         self._publishers: list[LifecyclePublisher] = []
         self._voxels = self._create(PointCloud2, "~/voxels", MAP_OUTPUT)
         self._objects = self._create(MapObjectArray, "~/objects", MAP_OUTPUT)
@@ -49,10 +51,16 @@ class MappingOutputs:
         self._voxels.publish(pack_points(self._header(), {**columns, "label": voxels.labels}))
 
     def publish_objects(self) -> None:
-        """``~/objects``, and the same as boxes and names for RViz."""
+        """``~/objects``, and the same as boxes and names for RViz. Merges and splits go to the log."""
         if not (_has_reader(self._objects) or _has_reader(self._markers)):
             return
-        message = pack_objects(self._header(), self._keeper.map.objects())
+        present = self._keeper.map
+        if present is not self._told_of:  # another map was loaded, in which ids mean other objects
+            self._told_of, self._news = present, ObjectNews()
+        objects = present.objects()
+        for line in self._news.lines(objects):
+            self._node.get_logger().info(line)
+        message = pack_objects(self._header(), objects)
         if _has_reader(self._objects):
             self._objects.publish(message)
         if _has_reader(self._markers):

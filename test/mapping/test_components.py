@@ -39,8 +39,8 @@ def test_gaps_are_bridged_up_to_their_size(places, gap):
 
 def test_unlike_neighbours_are_not_connected():
     keys = pack(np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0]]))
-    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1]], np.float32)
-    assert connected_components(keys, 0, vectors, 0.5).tolist() == [0, 0, 1]
+    sketches = np.array([[127, 0], [126, 14], [0, 127]], np.int8)
+    assert connected_components(keys, 0, sketches, 0.5).tolist() == [0, 0, 1]
 
 
 def test_many_voxels_are_quick_and_whole():
