@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ class MapHeader:
 
     class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim
     is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary.
+    frames: how many were fused; notes: a JSON object of whoever made the map.
     """
 
     voxel_size: float
@@ -27,3 +30,5 @@ class MapHeader:
     evidence_slots: int
     vocabulary: Vocabulary | None
     class_embeddings: NDArray[np.float32] | None
+    frames: int = 0
+    notes: Mapping[str, Any] = field(default_factory=dict)

@@ -3,14 +3,13 @@
 Layout: the safetensors format (8 bytes little endian header length, JSON header, tensors one after the
 other). One tensor per column of the map, voxels in order of their rows, and the class embeddings.
 ``__metadata__`` has one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model,
-text space, vocabulary, counts and the CRC-32 of the bytes of every tensor.
+text space, vocabulary, counts, the CRC-32 of the bytes of every tensor and that of the object itself.
+docs/map_format.md describes it for readers in other languages.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.atomic_files import atomic_files
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _METADATA_KEY = "rgbd_map"
+_OWN_CHECKSUM = "metadata_crc32"
 _CLASS_EMBEDDINGS = "class_embeddings"
 _DTYPE_NAMES = {"float16": "F16", "float32": "F32", "int64": "I64", "uint16": "U16", "uint8": "U8"}
 _COLUMNS: dict[str, tuple[str, int]] = {
@@ -59,29 +60,10 @@ class _Tensor:
 def write_map(path: Path, snapshot: Snapshot, header: MapHeader) -> int:
     """Write a snapshot to ``path``; return the bytes written.
 
-    The file is written beside ``path``, synced, renamed over it and the folder synced: after a crash or a
-    full disk the old file is whole. Raises UserError where it cannot be written; nothing is left behind then.
+    In one step (atomic_files). Raises UserError where it cannot be written; an old file is unchanged then.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _remove_stale(path)
-    try:
-        try:
-            with beside.open("wb") as file:
-                size = _write(file, snapshot, header)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(
-            f"the map could not be written to {path}: {error.strerror or error}; "
-            "a file that was there is unchanged"
-        ) from error
-    return size
+    with atomic_files([path]) as (file,):
+        return _write(file, snapshot, header)
 
 
 def read_map(path: Path) -> tuple[MapHeader, Columns]:
@@ -97,6 +79,7 @@ def read_map(path: Path) -> tuple[MapHeader, Columns]:
                 f"{path} has map format version {version}, this program reads {FORMAT_VERSION}: "
                 "make the map again"
             )
+        _check_metadata(metadata, path)
         for name, checksum in metadata["crc32"].items():
             if _crc32(tensors[name]) != checksum:
                 raise UserError(
@@ -177,7 +160,7 @@ def _preamble(layout: dict[str, _Tensor], metadata: dict[str, Any]) -> bytes:
 
 
 def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict[str, Any]:
-    return {
+    metadata = {
         "format_version": FORMAT_VERSION,
         "voxels": voxels,
         "voxel_size": header.voxel_size,
@@ -190,8 +173,17 @@ def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict
         "label_names": list(header.vocabulary.names) if header.vocabulary else None,
         "vocabulary_text_space": header.vocabulary.text_space if header.vocabulary else "",
         "vocabulary_id": header.vocabulary.id if header.vocabulary else "",
+        "frames": header.frames,
+        "notes": dict(header.notes),
         "crc32": {name: f"{checksum:08x}" for name, checksum in checksums.items()},
     }
+    return {**metadata, _OWN_CHECKSUM: _metadata_crc32(metadata)}
+
+
+def _metadata_crc32(metadata: dict[str, Any]) -> str:
+    """Checksum of the metadata without their own: as JSON with sorted keys, no spaces, ASCII only."""
+    rest = {key: value for key, value in metadata.items() if key != _OWN_CHECKSUM}
+    return f"{zlib.crc32(json.dumps(rest, sort_keys=True, separators=(',', ':')).encode()):08x}"
 
 
 def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | None) -> MapHeader:
@@ -206,6 +198,8 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
         evidence_slots=int(metadata["evidence_slots"]),
         vocabulary=Vocabulary(names, metadata["vocabulary_text_space"]) if names else None,
         class_embeddings=embeddings,
+        frames=int(metadata["frames"]),
+        notes=dict(metadata["notes"]),
     )
 
 
@@ -229,6 +223,11 @@ def _read_container(path: Path, with_tensors: bool = True) -> tuple[dict[str, An
     if not isinstance(metadata, dict):
         raise UserError(f"{path} is no valid map file: its metadata is not an object; use another copy")
     return metadata, tensors
+
+
+def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
+    if metadata.get(_OWN_CHECKSUM) != _metadata_crc32(metadata):
+        raise UserError(f"{path} is damaged: the checksum of its metadata does not match; use another copy")
 
 
 def _check_columns(columns: Columns, metadata: dict[str, Any], path: Path) -> None:
@@ -256,20 +255,3 @@ def _crc32(array: NDArray[Any]) -> str:
 
 def _bytes(array: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove what a killed process left behind while it was writing ``path``."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        pid = leftover.name.rsplit(".", 2)[1]
-        if pid.isdigit() and int(pid) != os.getpid() and not Path(f"/proc/{pid}").exists():
-            leftover.unlink(missing_ok=True)

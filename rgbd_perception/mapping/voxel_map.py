@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,8 +189,23 @@ class VoxelMap:
 
     def save(self, path: str | Path) -> int:
         """Write the map to ``path`` in one step (an existing file stays whole until then); bytes written."""
-        with self._view() as (snapshot, header):
-            return write_map(Path(path), snapshot, header)
+        return self.begin_save(path)()
+
+    def begin_save(self, path: str | Path) -> Callable[[], int]:
+        """Hold on to the map of this instant; returns what writes it, to be called once, from any thread.
+
+        Takes a moment only. Until it is called and done, every change keeps a copy of what it changes.
+        """
+        with self._lock:
+            snapshot, header = Snapshot(self._store, self._lock), self._header()
+
+        def write() -> int:
+            try:
+                return write_map(Path(path), snapshot, header)
+            finally:
+                snapshot.close()
+
+        return write
 
     @classmethod
     def load(cls, path: str | Path, config: MapConfig | None = None) -> VoxelMap:
@@ -227,6 +243,8 @@ class VoxelMap:
         self._evidence_was_reset = False
         self._gate = PoseGate(self.config)
         self._frames = 0
+        self.notes: dict[str, Any] = {}
+        """A JSON object of whoever makes the map, kept in its file."""
 
     def _fuse(
         self,
@@ -255,7 +273,7 @@ class VoxelMap:
 
     def _fill(self, header: MapHeader, columns: Columns) -> None:
         """Take over the contents of a file into this empty map."""
-        self.model_id = header.model_id
+        self.model_id, self.notes, self._frames = header.model_id, dict(header.notes), header.frames
         if header.vocabulary is not None:
             self.set_vocabulary(header.vocabulary, header.class_embeddings)
         if header.feature_dim:
@@ -287,4 +305,6 @@ class VoxelMap:
             evidence_slots=self.config.evidence_slots,
             vocabulary=self.vocabulary,
             class_embeddings=self.class_embeddings,
+            frames=self._frames,
+            notes=dict(self.notes),
         )
