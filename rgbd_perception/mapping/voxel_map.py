@@ -18,6 +18,7 @@ from rgbd_perception.mapping.carving import carve, find_seen_through
 from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
+from rgbd_perception.mapping.export.occupancy import OccupancyGrid, occupancy_grid
 from rgbd_perception.mapping.features import FeatureStore
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
@@ -186,6 +187,14 @@ class VoxelMap:
             weights=columns["weight"][chosen],
             last_seen=columns["last_seen"][chosen],
         )
+
+    def occupancy(self) -> OccupancyGrid:
+        """Free, occupied and unknown places for a robot on the floor; see export.occupancy for the rule.
+
+        Raises UserError where no floor or obstacle was well observed.
+        """
+        names = self.vocabulary.names if self.vocabulary else ()
+        return occupancy_grid(self.voxels(self.config.min_weight), names, self.config)
 
     def save(self, path: str | Path) -> int:
         """Write the map to ``path`` in one step (an existing file stays whole until then); bytes written."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbd_perception.mapping.export.points import Cloud, packed_rows
 
@@ -16,10 +19,10 @@ def pcd_bytes(cloud: Cloud) -> bytes:
     """
     voxels = cloud.voxels
     red, green, blue = voxels.colors.astype(np.uint32).T
-    columns = [
+    columns: list[tuple[str, NDArray[Any]]] = [
         *((axis, voxels.centers[:, index]) for index, axis in enumerate("xyz")),
         ("rgb", ((red << 16) | (green << 8) | blue).view(np.float32)),
-        ("label", voxels.labels.astype(np.uint16)),
+        ("label", voxels.labels.astype(np.uint32)),  # as in pcl::PointXYZL
         ("weight", voxels.weights.astype(np.float32)),
     ]
     count = len(voxels.centers)

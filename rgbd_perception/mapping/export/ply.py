@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbd_perception.mapping.export.points import Cloud, packed_rows
 
-_TYPES = {"float32": "float", "uint8": "uchar", "uint16": "ushort"}
+_TYPES = {"float32": "float", "uint8": "uchar", "int32": "int"}
 
 
 def ply_bytes(cloud: Cloud) -> bytes:
@@ -15,10 +18,10 @@ def ply_bytes(cloud: Cloud) -> bytes:
     Comments of the header give frame, voxel size and the names of the labels.
     """
     voxels = cloud.voxels
-    columns = [
+    columns: list[tuple[str, NDArray[Any]]] = [
         *((axis, voxels.centers[:, index]) for index, axis in enumerate("xyz")),
         *((name, voxels.colors[:, index]) for index, name in enumerate(("red", "green", "blue"))),
-        ("label", voxels.labels.astype(np.uint16)),
+        ("label", voxels.labels.astype(np.int32)),  # Open3D leaves out properties of 16 bits
         ("weight", voxels.weights.astype(np.float32)),
     ]
     header = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Cloud:
         ]
 
 
-def packed_rows(columns: Sequence[tuple[str, NDArray[np.generic]]]) -> bytes:
+def packed_rows(columns: Sequence[tuple[str, NDArray[Any]]]) -> bytes:
     """Named columns of n values each, as n little endian rows without padding."""
     layout = np.dtype([(name, values.dtype.newbyteorder("<")) for name, values in columns])
     rows = np.empty(columns[0][1].size, layout)
