@@ -11,7 +11,7 @@ from geometry_msgs.msg import Pose, PoseWithCovariance, Vector3
 from nav_msgs.msg import OccupancyGrid
 from std_msgs.msg import Header
 
-from rgbd_perception.mapping.export.occupancy import FREE, OCCUPIED
+from rgbd_perception.mapping.export.occupancy import OCCUPIED
 from rgbd_perception.msg import MapObject
 from rgbd_perception.ros.detections import pack_detections, vision_messages
 from rgbd_perception.ros.qos import LATCHED
@@ -30,7 +30,8 @@ def served():
 @pytest.fixture
 def rig(served):
     """A node whose robot stands on the floor of the tiny room."""
-    return Rig(served, occupancy_period=0.1, preload_text_encoder=False, robot_height=2.0)
+    floor = {"find_floor": False, "floor_height": float(-HALF_SIZE[2]), "robot_height": 2.0}
+    return Rig(served, occupancy_period=0.1, preload_text_encoder=False, **floor)
 
 
 def _listen(rig, topic="mapping/occupancy"):
@@ -39,27 +40,20 @@ def _listen(rig, topic="mapping/occupancy"):
     return received
 
 
-def _value(message, x, y):
-    column = int((x - message.info.origin.position.x) / message.info.resolution)
-    row = int((y - message.info.origin.position.y) / message.info.resolution)
-    return message.data[row * message.info.width + column]
-
-
-def test_the_grid_has_the_walls_and_the_floor(served, rig):
+def test_the_grid_is_that_of_the_map(served, rig):
     received = _listen(rig)
     rig.map_room(Vocabulary(NAMES))
-    served.until(lambda: received)
-    served.until(lambda: rig.node._outputs._occupancy_revision == rig.node.keeper.revision)
-    served.for_seconds(0.2)
-    message = received[-1]
-    assert message.header.frame_id == "map"
-    assert message.info.resolution == pytest.approx(0.1)
-    assert len(message.data) == message.info.width * message.info.height
-    assert _value(message, HALF_SIZE[0], 0.05) == OCCUPIED
-    assert _value(message, 0.05, -HALF_SIZE[1]) == OCCUPIED
-    cells = np.array(message.data)
-    assert (cells == FREE).sum() > 100
-    assert _value(message, 0.05, 0.05) != OCCUPIED, "the ceiling is no obstacle"
+    grid = rig.node.keeper.map.occupancy()
+    served.until(lambda: received and len(received[-1].data) == grid.cells.size)
+    info = received[-1].info
+    assert received[-1].header.frame_id == "map"
+    assert info.resolution == pytest.approx(grid.resolution)
+    assert (info.origin.position.x, info.origin.position.y) == pytest.approx(grid.origin)
+    assert info.origin.orientation.w == 1
+    cells = np.array(received[-1].data).reshape(info.height, info.width)
+    np.testing.assert_array_equal(cells, grid.cells)
+    wall = np.argwhere(cells == OCCUPIED)[:, 1] * info.resolution + grid.origin[0]
+    assert np.median(wall) == pytest.approx(HALF_SIZE[0], abs=0.11)
 
 
 def test_a_grid_comes_once_for_a_change_and_stays_for_those_who_come_later(served, rig):

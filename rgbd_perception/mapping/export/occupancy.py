@@ -30,6 +30,8 @@ _FLOOR_SHARE = 0.01
 """Least share of the voxels that must be labelled floor for the labels to tell its height."""
 _LAYER_SHARE = 0.3
 """Otherwise the floor is the lowest layer of voxels with this share of those in the fullest layer."""
+_FLOOR_FULLNESS = 2.0
+"""The fullest layer must have so many times the voxels of the middle one: layers of walls are all alike."""
 _ROUNDING = 1e-4
 """Metres: heights of voxels are sums of rounded numbers."""
 _MOST_CELLS = 1 << 26
@@ -84,7 +86,7 @@ def occupancy_grid(voxels: VoxelArrays, label_names: Sequence[str], config: MapC
 
 def find_floor(voxels: VoxelArrays, label_names: Sequence[str], voxel_size: float) -> float:
     """Height of the floor in metres: the median of the voxels labelled so, or else, where there are few, the
-    lowest layer of voxels that is about as full as any. Raises UserError for a map without voxels."""
+    lowest layer of voxels that is about as full as any. Raises UserError where there is none."""
     heights = voxels.centers[:, 2]
     if heights.size == 0:
         raise UserError("the map has no well observed voxel to look for a floor in")
@@ -93,4 +95,9 @@ def find_floor(voxels: VoxelArrays, label_names: Sequence[str], voxel_size: floa
     if labelled.size > _FLOOR_SHARE * heights.size:
         return float(np.median(labelled))
     layers, counts = np.unique(np.floor(heights / voxel_size).astype(np.int64), return_counts=True)
+    if layers.size > 1 and counts.max() < _FLOOR_FULLNESS * np.median(counts):
+        raise UserError(
+            "no floor was found in the map, neither by label nor as a level surface: "
+            "say where it is (find_floor false, floor_height)"
+        )
     return float((layers[np.argmax(counts >= _LAYER_SHARE * counts.max())] + 0.5) * voxel_size)

@@ -117,6 +117,12 @@ def test_without_labels_the_floor_is_the_lowest_full_layer():
     assert find_floor(_voxels(floor + ceiling + walls + dirt), (), SIZE) == pytest.approx(SIZE / 2)
 
 
+def test_walls_without_a_floor_are_no_floor():
+    walls = [(0, y, z) for y in range(20) for z in range(50)]
+    with pytest.raises(UserError, match="no floor was found"):
+        find_floor(_voxels(walls), (), SIZE)
+
+
 def test_the_found_floor_counts():
     floor = [(x, y, 40) for x in range(10) for y in range(10)]
     grid = occupancy_grid(_voxels([*floor, (2, 3, 50)]), (), replace(CONFIG, find_floor=True))
