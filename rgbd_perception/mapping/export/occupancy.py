@@ -95,7 +95,8 @@ def find_floor(voxels: VoxelArrays, label_names: Sequence[str], voxel_size: floa
     if labelled.size > _FLOOR_SHARE * heights.size:
         return float(np.median(labelled))
     layers, counts = np.unique(np.floor(heights / voxel_size).astype(np.int64), return_counts=True)
-    if layers.size > 1 and counts.max() < _FLOOR_FULLNESS * np.median(counts):
+    middle = np.sort(counts)[(counts.size - 1) // 2]
+    if layers.size > 1 and counts.max() < _FLOOR_FULLNESS * middle:
         raise UserError(
             "no floor was found in the map, neither by label nor as a level surface: "
             "say where it is (find_floor false, floor_height)"
