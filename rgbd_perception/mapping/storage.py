@@ -79,7 +79,8 @@ def read_map(path: Path) -> tuple[MapHeader, Columns]:
                 f"{path} has map format version {version}, this program reads {FORMAT_VERSION}: "
                 "make the map again"
             )
-        _check_metadata(metadata, path)
+        if metadata[_OWN_CHECKSUM] != _metadata_checksum(metadata):
+            raise UserError(f"{path} is damaged: the checksum of its header does not match; use another copy")
         for name, checksum in metadata["crc32"].items():
             if _crc32(tensors[name]) != checksum:
                 raise UserError(
@@ -160,7 +161,7 @@ def _preamble(layout: dict[str, _Tensor], metadata: dict[str, Any]) -> bytes:
 
 
 def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict[str, Any]:
-    metadata = {
+    metadata: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "voxels": voxels,
         "voxel_size": header.voxel_size,
@@ -177,13 +178,13 @@ def _metadata(header: MapHeader, voxels: int, checksums: dict[str, int]) -> dict
         "notes": dict(header.notes),
         "crc32": {name: f"{checksum:08x}" for name, checksum in checksums.items()},
     }
-    return {**metadata, _OWN_CHECKSUM: _metadata_crc32(metadata)}
+    return metadata | {_OWN_CHECKSUM: _metadata_checksum(metadata)}
 
 
-def _metadata_crc32(metadata: dict[str, Any]) -> str:
-    """Checksum of the metadata without their own: as JSON with sorted keys, no spaces, ASCII only."""
-    rest = {key: value for key, value in metadata.items() if key != _OWN_CHECKSUM}
-    return f"{zlib.crc32(json.dumps(rest, sort_keys=True, separators=(',', ':')).encode()):08x}"
+def _metadata_checksum(metadata: dict[str, Any]) -> str:
+    """Of all entries but itself."""
+    others = {name: value for name, value in metadata.items() if name != _OWN_CHECKSUM}
+    return f"{zlib.crc32(json.dumps(others, sort_keys=True).encode()):08x}"
 
 
 def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | None) -> MapHeader:
@@ -198,8 +199,8 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
         evidence_slots=int(metadata["evidence_slots"]),
         vocabulary=Vocabulary(names, metadata["vocabulary_text_space"]) if names else None,
         class_embeddings=embeddings,
-        frames=int(metadata["frames"]),
-        notes=dict(metadata["notes"]),
+        frames=int(metadata.get("frames", 0)),
+        notes=dict(metadata.get("notes", {})),
     )
 
 
@@ -223,11 +224,6 @@ def _read_container(path: Path, with_tensors: bool = True) -> tuple[dict[str, An
     if not isinstance(metadata, dict):
         raise UserError(f"{path} is no valid map file: its metadata is not an object; use another copy")
     return metadata, tensors
-
-
-def _check_metadata(metadata: dict[str, Any], path: Path) -> None:
-    if metadata.get(_OWN_CHECKSUM) != _metadata_crc32(metadata):
-        raise UserError(f"{path} is damaged: the checksum of its metadata does not match; use another copy")
 
 
 def _check_columns(columns: Columns, metadata: dict[str, Any], path: Path) -> None:
