@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 def _build(args: argparse.Namespace) -> dict[str, Any]:
     if args.frames < 0:
         raise UserError(f"expected --frames not to be negative, got {args.frames}")
-    if args.autosave < 0:
+    if not args.autosave >= 0:
         raise UserError(f"expected --autosave not to be negative, got {args.autosave:g}")
     if not args.out.parent.is_dir():
         raise UserError(f"expected --out in a folder that exists, there is no {args.out.parent}")
