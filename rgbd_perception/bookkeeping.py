@@ -39,9 +39,9 @@ class FrameLedger:
         with self._lock:
             self._in += count
 
-    def processed(self) -> None:
+    def processed(self, count: int = 1) -> None:
         with self._lock:
-            self._processed += 1
+            self._processed += count
 
     def drop(self, reason: str, count: int = 1) -> None:
         with self._lock:

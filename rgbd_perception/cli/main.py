@@ -32,6 +32,7 @@ COMMANDS = {
     "eval": "score a map against ground truth",
     "eval-model": "score a network on held-out data",
     "info": "what a map file or a model contains",
+    "export-map": "a map file as point cloud, occupancy grid or list of objects",
     "models": "the networks by name, and the authors' weights into them",
     "distill": "train a network towards text-aligned embeddings",
     "bench": "measure the map beside its peers and the limits of the machine",

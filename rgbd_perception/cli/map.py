@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +26,8 @@ from rgbd_perception.sources.options import add_source_arguments, options_from_a
 if TYPE_CHECKING:
     from rgbd_perception.bookkeeping import FrameLedger, StepTimer
     from rgbd_perception.frame import Prediction, RgbdFrame
-    from rgbd_perception.mapping import VoxelMap
-    from rgbd_perception.sources import Source
+    from rgbd_perception.mapping import MapConfig, VoxelMap
+    from rgbd_perception.sources import Source, SourceOptions
 
     Predict = Callable[[int, RgbdFrame], Prediction]
 
@@ -34,6 +37,7 @@ EPILOG = """examples:
   rgbd-perception map FOLDER --out room.rgbdmap
   rgbd-perception map synthetic:3 --out room.rgbdmap --frames 100
   rgbd-perception map FOLDER --out room.rgbdmap --labels "chair,table,cup"
+  rgbd-perception map BAG --out long.rgbdmap --autosave 60 --resume        go on after a crash or a power cut
   rgbd-perception map SYNTH_FOLDER --out truth.rgbdmap --labels truth      from the folder's label images
 
 SOURCE is synthetic[:SEED], a folder (7-Scenes / tsdf-fusion, TUM RGB-D, deep-video-mvs) or a rosbag2 file.
@@ -67,6 +71,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames", type=int, default=0, metavar="N", help="stop after N frames (default: all)"
     )
+    parser.add_argument(
+        "--autosave",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="save every S seconds, so that a crash loses at most so much (default: at the end only)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with MAP where it ends, if it is there, by the same options",
+    )
     parser.add_argument("--no-carve", action="store_true", help="keep voxels that later frames see through")
     add_json_argument(parser)
     add_source_arguments(parser)
@@ -84,19 +100,36 @@ def run(args: argparse.Namespace) -> int:
 def _build(args: argparse.Namespace) -> dict[str, Any]:
     if args.frames < 0:
         raise UserError(f"expected --frames not to be negative, got {args.frames}")
+    if not args.autosave >= 0:
+        raise UserError(f"expected --autosave not to be negative, got {args.autosave:g}")
     if not args.out.parent.is_dir():
         raise UserError(f"expected --out in a folder that exists, there is no {args.out.parent}")
-    from rgbd_perception.bookkeeping import FrameLedger, StepTimer
-    from rgbd_perception.mapping import MapConfig, VoxelMap, warm_up
+    from rgbd_perception.bookkeeping import StepTimer
+    from rgbd_perception.mapping import MapConfig, warm_up
+    from rgbd_perception.mapping.autosave import Autosave
+    from rgbd_perception.mapping.progress import note_progress
     from rgbd_perception.sources import open_source
 
-    source = open_source(args.source, options_from_arguments(args))
+    options = options_from_arguments(args)
+    source = open_source(args.source, options)
+    setup = _setup(args, options)
     config = MapConfig(voxel_size=args.voxel_size, max_depth=args.max_depth, carve=not args.no_carve)
-    voxel_map = VoxelMap(config, map_from_source=source.map_from_source)
+    voxel_map, ledger, first = _start(args, config, source, setup)
     predict = _make_predictor(args, source, voxel_map)
     warm_up()
-    ledger, timer = FrameLedger(), StepTimer()
-    seconds = _play(source, args.frames, predict, voxel_map, ledger, timer)
+    timer, before = StepTimer(), ledger.counts().frames_processed
+    autosave = Autosave(voxel_map, args.out, args.autosave, lambda text: print(text, file=sys.stderr))
+
+    def handled(index: int, drops: dict[str, int]) -> None:
+        note_progress(voxel_map, setup, index + 1, drops)
+        autosave.between_frames()
+
+    try:
+        seconds = _play(
+            source, range(first, args.frames or len(source)), predict, voxel_map, ledger, timer, handled
+        )
+    finally:
+        autosave.wait()
     counts = ledger.counts()
     if not counts.frames_processed:
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts.drops.items())
@@ -104,7 +137,8 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
     file_bytes = voxel_map.save(args.out)
     return {
         **asdict(counts),
-        "fps": round(counts.frames_processed / seconds, 2),
+        "frames_resumed": first,
+        "fps": round((counts.frames_processed - before) / seconds, 2),
         "latency_ms": timer.percentiles(),
         "voxels": len(voxel_map),
         "bytes_per_voxel": round(voxel_map.nbytes / max(len(voxel_map), 1), 1),
@@ -116,16 +150,61 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _setup(args: argparse.Namespace, options: SourceOptions) -> dict[str, Any]:
+    """What must be the same for a map to be resumed, as JSON has it."""
+    chosen = {name: getattr(args, name) for name in ("source", "model", "labels", "voxel_size", "no_carve")}
+    setup: dict[str, Any] = json.loads(json.dumps({**asdict(options), **chosen}))
+    return setup
+
+
+def _start(
+    args: argparse.Namespace, config: MapConfig, source: Source, setup: dict[str, Any]
+) -> tuple[VoxelMap, FrameLedger, int]:
+    """An empty map, or the one to go on with; its books; the index of the first frame to be played."""
+    from rgbd_perception.bookkeeping import FrameLedger
+    from rgbd_perception.mapping import VoxelMap
+    from rgbd_perception.mapping.progress import read_progress
+
+    ledger = FrameLedger()
+    if not (args.resume and args.out.is_file()):
+        return VoxelMap(config, map_from_source=source.map_from_source), ledger, 0
+    voxel_map = VoxelMap.load(args.out, config)
+    first, drops = read_progress(voxel_map, setup, args.out)
+    ledger.enter(first)
+    for reason, count in drops.items():
+        ledger.drop(reason, count)
+    ledger.processed(first - sum(drops.values()))
+    print(f"going on with {args.out} at frame {first} of {len(source)}")
+    return voxel_map, ledger, first
+
+
 def _play(
-    source: Source, most: int, predict: Predict, voxel_map: VoxelMap, ledger: FrameLedger, timer: StepTimer
+    source: Source,
+    wanted: range,
+    predict: Predict,
+    voxel_map: VoxelMap,
+    ledger: FrameLedger,
+    timer: StepTimer,
+    handled: Callable[[int, dict[str, int]], object],
 ) -> float:
-    """Put the frames of the source into the map; return the seconds it took, reading included."""
+    """Put the ``wanted`` frames of the source into the map; return the seconds it took, reading included.
+
+    handled  told after each frame of its index and of all drops until then
+    """
     from tqdm import tqdm
 
-    total = min(len(source), most or len(source))
     start = time.perf_counter()
-    bar = tqdm(total=total, desc="mapping", unit="frame", delay=2, disable=None, file=sys.stderr)
-    for index, frame in _numbered(source):
+    total = min(len(source), wanted.stop)
+    bar = tqdm(
+        total=total,
+        initial=wanted.start,
+        desc="mapping",
+        unit="frame",
+        delay=2,
+        disable=None,
+        file=sys.stderr,
+    )
+    for index, frame in _numbered(source, wanted.start):
         if index >= total:
             break
         bar.update(index + 1 - bar.n)
@@ -137,10 +216,11 @@ def _play(
                 report = voxel_map.integrate(frame, prediction)
         except FrameDropped as dropped:
             ledger.drop(dropped.reason)
-            continue
-        for step, milliseconds in report.step_ms.items():
-            timer.add(f"map/{step}", milliseconds)
-        ledger.processed()
+        else:
+            for step, milliseconds in report.step_ms.items():
+                timer.add(f"map/{step}", milliseconds)
+            ledger.processed()
+        handled(index, dict(Counter(ledger.counts().drops) + source.skipped))
     bar.close()
     for reason, count in source.skipped.items():  # frames that the source could not even read
         ledger.enter(count)
@@ -148,12 +228,15 @@ def _play(
     return time.perf_counter() - start
 
 
-def _numbered(source: Source) -> Iterator[tuple[int, RgbdFrame]]:
-    """Frames with the index that ``source.truth`` takes: recordings skip frames that cannot be read."""
+def _numbered(source: Source, first: int) -> Iterator[tuple[int, RgbdFrame]]:
+    """Frames from ``first`` on with the index that ``source.truth`` takes: recordings skip what cannot be
+    read."""
     from rgbd_perception.sources import indexed_frames
     from rgbd_perception.sources.base import RecordedSource
 
-    return indexed_frames(source) if isinstance(source, RecordedSource) else enumerate(source)
+    if isinstance(source, RecordedSource):
+        return indexed_frames(source, first)
+    return islice(enumerate(source), first, None)
 
 
 def _make_predictor(args: argparse.Namespace, source: Source, voxel_map: VoxelMap) -> Predict:

@@ -67,6 +67,10 @@ class MapConfig:
         0,
     )
     stuff_classes: tuple[str, ...] = _option(("wall", "floor", "ceiling"), "classes that are never objects")
+    robot_height: float = _option(1.5, "the robot passes below what is higher above the floor", "m", 0.0)
+    step_height: float = _option(0.1, "the robot drives over what is lower above the floor", "m", 0.0)
+    find_floor: bool = _option(True, "look for the height of the floor in the map; false: floor_height")
+    floor_height: float = _option(0.0, "of the floor in the map frame where find_floor is false", "m")
     threads: int = _option(2, "threads that blend embeddings and score voxels", "", 1)
 
     def __post_init__(self) -> None:
@@ -78,5 +82,9 @@ class MapConfig:
             raise UserError(f"max_depth {self.max_depth} must be larger than min_depth {self.min_depth}")
         if self.storage not in PRECISIONS:
             raise UserError(f"map option storage must be {' or '.join(PRECISIONS)}, got {self.storage!r}")
+        if self.robot_height < self.step_height:
+            raise UserError(
+                f"robot_height {self.robot_height} must not be smaller than step_height {self.step_height}"
+            )
         if self.gap_voxels > 3:
             raise UserError(f"gap_voxels must be at most 3, got {self.gap_voxels}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ class MapHeader:
     class_embeddings (C, D) float32 are unit text embeddings of the vocabulary's names, or None; feature_dim
     is 0 for a map without embeddings; text_space is that of the embeddings, else of the vocabulary. storage
     says how columns are stored, epoch_ns from when on ``last_seen`` counts milliseconds; tracked is the state
-    of the ObjectTracker, in files only.
+    of the ObjectTracker, in files only. frames: how many were fused; notes: a JSON object of whoever made the
+    map.
     """
 
     voxel_size: float
@@ -36,6 +38,8 @@ class MapHeader:
     storage: str = "compact"
     epoch_ns: int = 0
     tracked: dict[str, Any] | None = None
+    frames: int = 0
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def stamps_ns(self, last_seen: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
         """Nanoseconds of values of the column ``last_seen``."""

@@ -5,14 +5,12 @@ other). One tensor per column of the map, voxels in order of their rows, the emb
 the class embeddings.
 ``__metadata__`` has one entry ``rgbd_map``, a JSON object with format version, voxel size, frame, model,
 text space, vocabulary, counts, the ids of the objects (``ObjectTracker.state``), the CRC-32 of the bytes of
-every tensor and that of the object itself.
+every tensor and that of the object itself. docs/map_format.md describes it for readers in other languages.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.atomic_files import atomic_files
 from rgbd_perception.mapping.feature_readers import SharedReader
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import NO_KEY
@@ -76,29 +75,10 @@ class _Tensor:
 def write_map(path: Path, snapshot: Snapshot, header: MapHeader) -> int:
     """Write a snapshot to ``path``; return the bytes written.
 
-    The file is written beside ``path``, synced, renamed over it and the folder synced: after a crash or a
-    full disk the old file is whole. Raises UserError where it cannot be written; nothing is left behind then.
+    In one step (atomic_files). Raises UserError where it cannot be written; an old file is unchanged then.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _remove_stale(path)
-    try:
-        try:
-            with beside.open("wb") as file:
-                size = _write(file, snapshot, header)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(
-            f"the map could not be written to {path}: {error.strerror or error}; "
-            "a file that was there is unchanged"
-        ) from error
-    return size
+    with atomic_files([path]) as (file,):
+        return _write(file, snapshot, header)
 
 
 def read_map(path: Path) -> tuple[MapHeader, Columns]:
@@ -235,6 +215,8 @@ def _metadata(
         "vocabulary_text_space": header.vocabulary.text_space if header.vocabulary else "",
         "vocabulary_id": header.vocabulary.id if header.vocabulary else "",
         "objects": header.tracked,
+        "frames": header.frames,
+        "notes": dict(header.notes),
         "crc32": {name: f"{checksum:08x}" for name, checksum in checksums.items()},
     }
     return metadata | {_OWN_CHECKSUM: _metadata_checksum(metadata)}
@@ -261,6 +243,8 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
         storage=str(metadata["storage"]),
         epoch_ns=int(metadata["epoch_ns"]),
         tracked=metadata.get("objects"),
+        frames=int(metadata.get("frames", 0)),
+        notes=dict(metadata.get("notes", {})),
     )
 
 
@@ -318,20 +302,3 @@ def _crc32(array: NDArray[Any]) -> str:
 
 def _bytes(array: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove what a killed process left behind while it was writing ``path``."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        pid = leftover.name.rsplit(".", 2)[1]
-        if pid.isdigit() and int(pid) != os.getpid() and not Path(f"/proc/{pid}").exists():
-            leftover.unlink(missing_ok=True)

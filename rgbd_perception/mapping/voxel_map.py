@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from rgbd_perception.mapping.embedding_query import answer_embeddings
 from rgbd_perception.mapping.eviction import Evictor
 from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
 from rgbd_perception.mapping.exact_features import ExactFeatures
+from rgbd_perception.mapping.export.occupancy import OccupancyGrid, occupancy_grid
 from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
@@ -271,12 +273,35 @@ class VoxelMap:
             last_seen=header.stamps_ns(columns["last_seen"][chosen]),
         )
 
+    def occupancy(self) -> OccupancyGrid:
+        """Free, occupied and unknown places for a robot on the floor; see export.occupancy for the rule.
+
+        Raises UserError where no floor or obstacle was well observed.
+        """
+        names = self.vocabulary.names if self.vocabulary else ()
+        return occupancy_grid(self.voxels(self.config.min_weight), names, self.config)
+
     def save(self, path: str | Path) -> int:
         """Write the map to ``path`` in one step (an existing file stays whole until then); bytes written."""
+        return self.begin_save(path)()
+
+    def begin_save(self, path: str | Path) -> Callable[[], int]:
+        """Hold on to the map of this instant; returns what writes it, to be called once, from any thread.
+
+        Takes a moment only. Until it is called and done, every change keeps a copy of what it changes.
+        """
         with self._tracking:
             tracked = self._tracker.state()
-        with self._view() as (snapshot, header):
-            return write_map(Path(path), snapshot, replace(header, tracked=tracked))
+        with self._lock:
+            snapshot, header = self._snapshot(), replace(self._header(), tracked=tracked)
+
+        def write() -> int:
+            try:
+                return write_map(Path(path), snapshot, header)
+            finally:
+                snapshot.close()
+
+        return write
 
     @classmethod
     def load(cls, path: str | Path, config: MapConfig | None = None) -> VoxelMap:
@@ -322,6 +347,8 @@ class VoxelMap:
         self._gate = PoseGate(self.config)
         self._evictor = Evictor(self.config)
         self._frames = 0
+        self.notes: dict[str, Any] = {}
+        """A JSON object of whoever makes the map, kept in its file."""
 
     def _fuse(
         self,
@@ -382,7 +409,7 @@ class VoxelMap:
 
     def _fill(self, header: MapHeader, columns: Columns) -> None:
         """Take over the contents of a file into this empty map."""
-        self.model_id = header.model_id
+        self.model_id, self.notes, self._frames = header.model_id, dict(header.notes), header.frames
         if header.vocabulary is not None:
             self.set_vocabulary(header.vocabulary, header.class_embeddings)
         if header.feature_dim:
@@ -409,12 +436,15 @@ class VoxelMap:
     def _view(self) -> Iterator[tuple[Snapshot, MapHeader]]:
         """The map of this instant, to be read while it changes."""
         with self._lock:
-            reader = self._features.reader() if self._features else None
-            snapshot, header = Snapshot(self._store, self._lock, reader), self._header()
+            snapshot, header = self._snapshot(), self._header()
         try:
             yield snapshot, header
         finally:
             snapshot.close()
+
+    def _snapshot(self) -> Snapshot:
+        """Under the lock."""
+        return Snapshot(self._store, self._lock, self._features.reader() if self._features else None)
 
     def _header(self) -> MapHeader:
         return MapHeader(
@@ -429,4 +459,6 @@ class VoxelMap:
             class_embeddings=self.class_embeddings,
             storage=self.config.storage,
             epoch_ns=self._store.epoch_ns,
+            frames=self._frames,
+            notes=dict(self.notes),
         )

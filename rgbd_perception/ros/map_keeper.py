@@ -43,7 +43,9 @@ class MapKeeper:
         self._make_encoder = make_encoder
         self._encoder: TextEncoder | None = None
         self._encoder_lock = threading.Lock()
-        self._changed = False
+        self._revision = 0
+        self._on_disk: dict[Path, int] = {}
+        """Revision of the map that is in each file which was saved or loaded here."""
 
     @property
     def map(self) -> VoxelMap:
@@ -62,9 +64,13 @@ class MapKeeper:
         return self._map.text_space or own or DEFAULT_TEXT_SPACE
 
     @property
-    def changed(self) -> bool:
-        """Whether the map differs from what was last saved or loaded."""
-        return self._changed
+    def revision(self) -> int:
+        """Grows with every change of the map; 0: nothing was ever put into it."""
+        return self._revision
+
+    def is_saved(self, path: Path) -> bool:
+        """Whether the file ``path`` was left with the present map in it, by this node."""
+        return self._on_disk.get(path, 0) == self._revision
 
     def label_colors(self) -> dict[str, list[int]]:
         """Class name -> rgb 0..255 of the present vocabulary."""
@@ -76,7 +82,7 @@ class MapKeeper:
         """Say what the labels of the coming frames mean. Quick: needed before the first frame is fused."""
         with self._changing:
             self._vocabulary, self._class_embeddings = vocabulary, None
-            self._map.set_vocabulary(vocabulary)
+            self._count_change(self._map.set_vocabulary(vocabulary))
 
     def embed_vocabulary(self, vocabulary: Vocabulary) -> str:
         """Set the vocabulary with the text embeddings of its names, loading the text encoder if need be.
@@ -87,7 +93,7 @@ class MapKeeper:
         embeddings = embed_class_names(self._encoder_for(self.text_space), vocabulary.names)
         with self._changing:
             self._vocabulary, self._class_embeddings = vocabulary, embeddings
-            return self._map.set_vocabulary(vocabulary, embeddings)
+            return self._count_change(self._map.set_vocabulary(vocabulary, embeddings))
 
     def encoder_is_loaded(self) -> bool:
         """Whether a query can be answered without loading the text encoder first."""
@@ -99,7 +105,7 @@ class MapKeeper:
             if prediction.vocabulary_id != self.vocabulary_id:
                 raise FrameDropped("vocabulary_missing", "the class names changed while the frame waited")
             report = self._map.integrate(frame, prediction)
-            self._changed = True
+            self._revision += 1
         return report
 
     def query(
@@ -140,14 +146,12 @@ class MapKeeper:
 
         Raises UserError where the file cannot be written.
         """
-        present = self._map
-        self._changed = False
-        try:
-            size = present.save(path)
-        except BaseException:
-            self._changed = True
-            raise
-        return f"saved {len(present)} voxels ({size} bytes) to {path}"
+        with self._changing:
+            # Only for the moment in which the map is held: the writing comes after.
+            revision, count, write = self._revision, len(self._map), self._map.begin_save(path)
+        size = write()
+        self._on_disk[path] = revision
+        return f"saved {count} voxels ({size} bytes) to {path}"
 
     def load(self, path: Path) -> str:
         """Replace the map by that of a file. Returns what was done.
@@ -159,7 +163,9 @@ class MapKeeper:
         with self._changing:
             if self._vocabulary is not None:
                 loaded.set_vocabulary(self._vocabulary, self._class_embeddings)
-            self._map, self._changed = loaded, False
+            self._map = loaded
+            self._revision += 1
+            self._on_disk[path] = self._revision
         return f"loaded {len(loaded)} voxels from {path}"
 
     def clear(self) -> str:
@@ -167,8 +173,14 @@ class MapKeeper:
         with self._changing:
             count = len(self._map)
             self._map.clear()
-            self._changed = True
+            self._revision += 1
         return f"removed {count} voxels"
+
+    def _count_change(self, outcome: str) -> str:
+        """Of new class names, where they changed what is in the map; returns ``outcome``."""
+        if outcome != "unchanged" and len(self._map):
+            self._revision += 1
+        return outcome
 
     def _refuse_foreign(self, loaded: VoxelMap, path: Path) -> None:
         if loaded.frame_id != self._frame_id:

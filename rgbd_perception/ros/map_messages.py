@@ -1,13 +1,16 @@
-"""Map contents to messages: point clouds, objects with their boxes, markers for RViz."""
+"""Map contents to messages: point clouds, objects with their boxes, an occupancy grid, markers."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from nav_msgs.msg import MapMetaData
+from nav_msgs.msg import OccupancyGrid as OccupancyGridMessage
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
@@ -16,6 +19,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from rgbd_perception.geometry import make_pose
 from rgbd_perception.mapping import Answer, Region
 from rgbd_perception.mapping import MapObject as MappedObject
+from rgbd_perception.mapping.export.occupancy import OccupancyGrid
 from rgbd_perception.msg import MapObject, MapObjectArray
 from rgbd_perception.ros.messages import to_bytes, to_stamp
 
@@ -118,6 +122,18 @@ def pack_object(item: MappedObject) -> MapObject:
 def pack_objects(header: Header, objects: Iterable[MappedObject]) -> MapObjectArray:
     """The objects of the map at one instant."""
     return MapObjectArray(header=header, objects=[pack_object(item) for item in objects])
+
+
+def pack_occupancy(header: Header, grid: OccupancyGrid) -> OccupancyGridMessage:
+    """A grid for navigation; the time of its loading is that of the header."""
+    rows, columns = grid.cells.shape
+    info = MapMetaData(
+        map_load_time=header.stamp, resolution=float(grid.resolution), width=columns, height=rows
+    )
+    info.origin = upright_pose((*grid.origin, 0.0), 0.0)
+    data = array("b")
+    data.frombytes(grid.cells.tobytes())
+    return OccupancyGridMessage(header=header, info=info, data=data)
 
 
 def pack_markers(

@@ -53,6 +53,8 @@ class MapServices:
         """Told of the answers to every query."""
         self.encoder_problem = ""
         """Why there is no text encoder; empty where there is one, or may be."""
+        self.autosave_problem = ""
+        """Why the last autosave failed; empty where it did not."""
         self.is_warm = False
         """Whether the kernels of the map are compiled: the first time that takes seconds."""
         self.files = BackgroundThread(node, "mapping files")
@@ -69,9 +71,23 @@ class MapServices:
         forget_type_errors()
 
     def load_on_start(self) -> None:
-        """Go on with the map of ``map_file`` where that is wanted and the file exists. Raises UserError."""
-        if self._parameters.load_on_start and self._path("").is_file():
-            self._node.get_logger().info(self._keeper.load(self._path("")))
+        """Go on with the map of ``map_file`` where that is wanted, the file exists and nothing is mapped yet.
+
+        Raises UserError.
+        """
+        parameters, log = self._parameters, self._node.get_logger()
+        if not (parameters.load_on_start or parameters.autosave) or self._keeper.revision:
+            return
+        path = self._path("")
+        if not path.is_file():
+            return
+        if parameters.load_on_start:
+            log.info(self._keeper.load(path))
+        else:
+            log.warning(
+                f"autosave will replace the map in {path} by a new one: "
+                "set load_on_start:=true to go on with it"
+            )
 
     def take_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Use these class names from now on.
@@ -180,12 +196,15 @@ class MapServices:
 
     def _autosave(self) -> None:
         """Thread of the files: save if there is something new."""
-        if not self._keeper.changed or len(self._keeper.map) == 0:
+        path = self._path("")
+        if self._keeper.is_saved(path):
             return
         try:
-            self._node.get_logger().info(self._keeper.save(self._path("")))
+            self._node.get_logger().info(self._keeper.save(path))
+            self.autosave_problem = ""
         except UserError as error:
-            self._node.get_logger().error(f"autosave failed: {error}")
+            self.autosave_problem = f"autosave failed: {error}"
+            self._node.get_logger().error(self.autosave_problem)
 
     def _path(self, given: str) -> Path:
         """The file of a request; empty: that of the parameters."""

@@ -127,6 +127,7 @@ class MappingNode(LifecycleNode):
             self.create_timer(_POLL_S, self._room.poll),
             files.every(self.parameters.voxels_period, outputs.publish_voxels),
             files.every(self.parameters.objects_period, outputs.publish_objects),
+            files.every(self.parameters.occupancy_period, outputs.publish_occupancy),
         ]
         return super().on_configure(state)
 
@@ -239,6 +240,8 @@ class MappingNode(LifecycleNode):
         if self.parameters.preload_text_encoder and not self.keeper.encoder_is_loaded():
             problem = self._requests.encoder_problem
             return (diagnostics.ERROR, problem) if problem else (diagnostics.WARN, "loading the text encoder")
+        if self._requests.autosave_problem:
+            return diagnostics.ERROR, self._requests.autosave_problem
         return diagnostics.OK, "running"
 
     def _details(self) -> dict[str, object]:

@@ -41,6 +41,9 @@ class MappingParameters:
     objects_period: float = parameter(
         1.0, "time between two ~/objects and ~/object_markers", unit="s", minimum=0.1
     )
+    occupancy_period: float = parameter(
+        5.0, "least time between two ~/occupancy, which comes when the map has changed", unit="s", minimum=0.1
+    )
     preload_text_encoder: bool = parameter(
         True, "load the text encoder when the class names arrive, not at the first query"
     )

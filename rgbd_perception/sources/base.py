@@ -123,8 +123,9 @@ class RecordedSource(ABC):
         return _raise_no_usable_frame(self.name, skipped)
 
 
-def indexed_frames(source: RecordedSource) -> Iterator[tuple[int, RgbdFrame]]:
-    """Play ``source``: pairs of the frame's index (as ``truth`` takes it) and the frame in the map frame.
+def indexed_frames(source: RecordedSource, first: int = 0) -> Iterator[tuple[int, RgbdFrame]]:
+    """Play ``source`` from ``first`` on: pairs of the frame's index (as ``truth`` takes it) and the frame in
+    the map frame.
 
     What cannot be used is skipped and counted in ``source.skipped``, which a new pass empties first. Raises
     UserError where no frame at all could be used.
@@ -132,14 +133,14 @@ def indexed_frames(source: RecordedSource) -> Iterator[tuple[int, RgbdFrame]]:
     source.skipped.clear()
     map_from_source = source.map_from_source
     last_stamp: int | None = None
-    for index, frame in _usable_frames(source, range(len(source)), source.skipped):
+    for index, frame in _usable_frames(source, range(first, len(source)), source.skipped):
         if last_stamp is not None and frame.stamp_ns <= last_stamp:
             source.skipped["stamp_backward"] += 1
             continue
         last_stamp = frame.stamp_ns
         assert frame.pose is not None  # by _usable_frames
         yield index, frame.with_pose(map_from_source @ frame.pose)
-    if last_stamp is None:
+    if last_stamp is None and first == 0:
         _raise_no_usable_frame(source.name, source.skipped)
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.mapping import MapConfig, VoxelMap
-from rgbd_perception.mapping.storage import read_metadata
+from rgbd_perception.mapping.storage import FORMAT_VERSION, read_metadata
 from test.mapping.scenes import NAMES, ROOM, VOCABULARY, MadeUpEncoder, looking_along, observe
 
 CONFIG = MapConfig(max_voxels=100_000)
@@ -147,7 +147,7 @@ def _refused(good_file: Path, content: bytes) -> None:
 
 
 def _refused_or_same(good_file: Path, content: bytes) -> None:
-    """Damage must never go unnoticed in the voxels; a changed letter of a name in the header may be read."""
+    """Damage must never go unnoticed, neither in the voxels nor in what the file says about them."""
     path = good_file.with_name("damaged.rgbdmap")
     path.write_bytes(content)
     try:
@@ -155,13 +155,30 @@ def _refused_or_same(good_file: Path, content: bytes) -> None:
     except UserError as refusal:
         assert "\n" not in str(refusal)
         return
-    assert _same(_columns(VoxelMap.load(good_file, CONFIG)), _columns(loaded))
+    good = VoxelMap.load(good_file, CONFIG)
+    assert _same(_columns(good), _columns(loaded))
+    before, after = asdict(good._header()), asdict(loaded._header())
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_every_bit_of_the_description_is_covered(good_file):
+    """Digits of the voxel size, letters of a class name: all that JSON would read all the same."""
+    content = good_file.read_bytes()
+    for words in (b"voxel_size", b"house", b"chair", b"evidence_slots", b"map_from_source", b"made-up"):
+        place = content.index(words)
+        for offset in range(len(words) + 8):
+            for bit in range(8):
+                damaged = bytearray(content)
+                damaged[place + offset] ^= 1 << bit
+                _refused_or_same(good_file, bytes(damaged))
 
 
 def test_another_version_is_named(good_file, tmp_path):
-    content = good_file.read_bytes().replace(b'format_version\\": 2', b'format_version\\": 7')
+    present = f'format_version\\": {FORMAT_VERSION}'.encode()
+    content = good_file.read_bytes().replace(present, b'format_version\\": 7')
+    assert content != good_file.read_bytes()
     (tmp_path / "new.rgbdmap").write_bytes(content)
-    with pytest.raises(UserError, match="version 7, this program reads 1 and 2"):
+    with pytest.raises(UserError, match=f"version 7, this program reads 1 and {FORMAT_VERSION}"):
         VoxelMap.load(tmp_path / "new.rgbdmap")
 
 
