@@ -64,12 +64,14 @@ def fuse_geometry(
     samples: GridSamples,
     stamp_ns: int,
     limit: float,
+    most_occupancy: int,
 ) -> None:
-    """Blend weight and color of the frame into ``rows`` (of ``groups.keys``, -1 is passed over)."""
+    """Blend weight and color of the frame into ``rows`` (of ``groups.keys``, -1 is passed over) and count one
+    frame for each, up to ``most_occupancy``."""
     _fuse(
         rows, groups.starts, groups.members, groups.weights, readonly(samples.color.reshape(-1, 3),
         np.float32), limit if limit > 0 else np.inf, stamp_ns, store.weight, store.color, store.last_seen,
-        store.misses,
+        store.occupancy, most_occupancy,
     )  # fmt: skip
 
 
@@ -143,7 +145,8 @@ def _fuse(
     weight: NDArray[np.float32],
     color: NDArray[np.float32],
     last_seen: NDArray[np.int64],
-    misses: NDArray[np.uint8],
+    occupancy: NDArray[np.uint8],
+    most_occupancy: int,
 ) -> None:
     for group in range(rows.size):
         row = rows[group]
@@ -162,5 +165,4 @@ def _fuse(
         color[row, 2] += (blue - total * color[row, 2]) * share
         weight[row] = min(weight[row] + total, limit)
         last_seen[row] = max(last_seen[row], stamp_ns)
-        if misses[row] > 0:
-            misses[row] -= 1
+        occupancy[row] = min(occupancy[row] + 1, most_occupancy)

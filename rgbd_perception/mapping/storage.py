@@ -35,7 +35,7 @@ _COLUMNS: dict[str, tuple[str, int]] = {
     "weight": ("float32", 1),
     "color": ("float32", 2),
     "last_seen": ("int64", 1),
-    "misses": ("uint8", 1),
+    "occupancy": ("uint8", 1),
     "class_slot": ("uint16", 2),
     "evidence": ("float32", 2),
     "feature": ("float16", 2),

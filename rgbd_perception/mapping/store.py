@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.blocks import BlockIndex
 from rgbd_perception.mapping.hash_index import HashIndex, put_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
@@ -52,14 +53,16 @@ class VoxelStore:
     """Rows and columns of all voxels. Not thread-safe: the map holds its lock around every call.
 
     Own columns: ``key`` int64 (packed coordinates, NO_KEY in a free row), ``weight`` float32 (how well it was
-    observed), ``color`` float32 (3) rgb 0..255, ``last_seen`` int64 nanoseconds, ``misses`` uint8 (frames
-    that saw through it). Others (class evidence, embeddings) are added by the stores that fill them.
+    observed), ``color`` float32 (3) rgb 0..255, ``last_seen`` int64 nanoseconds, ``occupancy``
+    uint8 (frames for it less frames that saw through it, limited). Others (class evidence, embeddings) are
+    added by the stores that fill them.
     """
 
     def __init__(self, max_voxels: int) -> None:
         self.max_voxels = max_voxels
         self.columns: dict[str, NDArray[Any]] = {}
         self.index = HashIndex()
+        self.blocks = BlockIndex()
         self.rows_used = 0
         self._free = np.empty(0, np.int32)
         self._snapshots: list[Snapshot] = []
@@ -67,7 +70,7 @@ class VoxelStore:
         self.weight = self.add_column("weight", (), np.float32)
         self.color = self.add_column("color", (3,), np.float32)
         self.last_seen = self.add_column("last_seen", (), np.int64)
-        self.misses = self.add_column("misses", (), np.uint8)
+        self.occupancy = self.add_column("occupancy", (), np.uint8)
 
     def __len__(self) -> int:
         return self.rows_used - self._free.size
@@ -98,6 +101,8 @@ class VoxelStore:
         full = rows < 0
         if full.any():
             rows[full] = index.find(keys[full])
+        if len(self) > before:
+            self.blocks.add(keys[rows >= 0])
         return rows, len(self) - before
 
     def remove(self, rows: NDArray[np.int32]) -> None:
@@ -106,6 +111,7 @@ class VoxelStore:
             return
         self.record(rows)
         self.index.remove(self.key[rows])
+        self.blocks.remove(self.key[rows])
         for column in self.columns.values():
             column[rows] = 0
         self.key[rows] = NO_KEY
@@ -121,8 +127,9 @@ class VoxelStore:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use: all columns of the rows used so far, the hash and the list of free rows."""
-        return self.rows_used * self.bytes_per_row + self.index.nbytes + self._free.nbytes
+        """Bytes in use: all columns of the rows used so far, hash, blocks and the list of free rows."""
+        indices = self.index.nbytes + self.blocks.nbytes + self._free.nbytes
+        return self.rows_used * self.bytes_per_row + indices
 
     def attach(self, snapshot: Snapshot) -> None:
         self._snapshots.append(snapshot)

@@ -238,7 +238,7 @@ class VoxelMap:
         embedding: NDArray[np.uint16] | None,
     ) -> None:
         limit = self.config.weight_limit
-        fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit)
+        fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit, self.config.carve_misses)
         if self._evidence is not None:
             labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
             self._evidence.fuse(rows, groups, labels, confidence, self.config.evidence_limit)
@@ -251,7 +251,7 @@ class VoxelMap:
         rows = find_seen_through(self._store, samples, pose, self._frames, self.config)
         with self._lock:
             self._store.record(rows)
-            return carve(self._store, rows, self.config)
+            return carve(self._store, rows)
 
     def _fill(self, header: MapHeader, columns: Columns) -> None:
         """Take over the contents of a file into this empty map."""

@@ -84,7 +84,7 @@ def test_missing_depth_behind_proves_nothing():
 
 
 def test_cost_is_bounded_by_the_number_of_rays():
-    small, large = _map(carve_rays=10), _map(carve_rays=5000)
+    small, large = _map(carve_voxels=10), _map(carve_voxels=50000)
     for voxel_map in (small, large):
         _play(voxel_map, ROOM, 6)
     assert _play(small, (WALL, TABLE), 8, start=6) <= _play(large, (WALL, TABLE), 8, start=6)
