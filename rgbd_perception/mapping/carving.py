@@ -1,15 +1,15 @@
 """Free space: voxels that the camera sees through are removed, so that moved things vanish.
 
 Every frame goes through the blocks of the map (blocks.py) in the camera's view and looks at each voxel in
-them. A voxel counts as seen through only if *every* cell that its cube covers in the image has a measurement
-and even the nearest pixel of each lies behind the cube by a margin. A grazed floor voxel covers cells that
-see the floor itself, a thin leg is at least one near pixel, and a hole in the depth image proves nothing: all
-of them stay.
+them: at its own cells of the depth image, and at those that the ball around it touches. If any of these shows
+something at the voxel's depth, the voxel stays: a grazed floor voxel covers cells that see the floor itself,
+a thin leg is at least one near pixel. A cell that shows something nearer, or nothing at all, proves nothing.
 
 How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
-for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). What was
-there in one frame goes with the first frame that sees through it, so whoever walks by leaves no trail; a wall
-that was seen a hundred times stands a few wrong ones.
+for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
+voxel goes after as many frames as it was measured in, and seeing past it in half of its cells is enough: so
+whoever walks by leaves no trail. One that reached the limit is established: it goes only where all of its
+cells see past it, with a wider margin, in ``carve_misses`` frames.
 """
 
 from __future__ import annotations
@@ -29,16 +29,20 @@ from rgbd_perception.mapping.store import VoxelStore
 _NEAREST = 0.2
 """Nearer voxels (metres) are not looked at: they cover too many cells, and depth cameras are blind there."""
 _MARGIN_SLOPE = 0.006
-"""Margin = half a voxel + this x depth^2: several standard deviations of structured light and stereo."""
+"""Margin = half a voxel's diagonal + this x depth^2: several standard deviations of structured light and
+stereo. Half a voxel more for an established voxel."""
 _MOST_PLACES = 1 << 15
 """Places for blocks that one frame looks at; a finer map takes turns."""
 _HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
+"""Of a cube with edge 1."""
+_NOT, _PARTLY, _CLEARLY = 0, 1, 2
+"""Seen through: no or not known; in at least half of its cells; in all of them."""
 
 
 def find_seen_through(
     store: VoxelStore, samples: GridSamples, pose: NDArray[np.float64], phase: int, config: MapConfig
 ) -> NDArray[np.int32]:
-    """Return the distinct rows that this frame sees through, of at most ``config.carve_voxels`` looked at.
+    """Return the distinct rows that this frame counts against, of at most ``config.carve_voxels`` looked at.
 
     Where more are in view, the blocks take turns: ``phase`` (frame number) says whose it is.
     """
@@ -53,12 +57,14 @@ def find_seen_through(
         blocks.index.keys, blocks.index.rows, to_camera, _side_planes(k), edge, reach, low, high,
         phase, numbers, places,
     )  # fmt: skip
-    keys = np.empty(config.carve_voxels, np.int64)
+    keys, clear = np.empty(config.carve_voxels, np.int64), np.empty(config.carve_voxels, np.bool_)
     found = _see_through(
-        blocks.bits, numbers[:count], places[:count], phase, samples.nearest, k.fx, k.fy, k.cx, k.cy,
-        to_camera, config.voxel_size, reach, keys,
+        blocks.bits, numbers[:count], places[:count], phase, samples.nearest, samples.depth,
+        k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
     )  # fmt: skip
-    return store.index.find(keys[:found])
+    rows = store.index.find(keys[:found])
+    young = store.occupancy[rows] < config.carve_misses
+    return rows[clear[:found] | young]
 
 
 def carve(store: VoxelStore, rows: NDArray[np.int32]) -> int:
@@ -156,6 +162,7 @@ def _see_through(
     places: NDArray[np.int64],
     phase: int,
     nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -164,8 +171,10 @@ def _see_through(
     voxel_size: float,
     reach: float,
     keys: NDArray[np.int64],
+    clear: NDArray[np.bool_],
 ) -> int:
-    """Write the keys of the voxels in these blocks that ``nearest`` sees through; return their number."""
+    """Write the keys of the voxels in these blocks that are seen through at least partly, and whether in all
+    cells; return their number."""
     voxels = 0
     for i in range(numbers.size):
         voxels += _count_bits(bits[numbers[i]])
@@ -187,8 +196,13 @@ def _see_through(
                     x = to_camera[0, 0] * px + to_camera[0, 1] * py + to_camera[0, 2] * pz + to_camera[0, 3]
                     y = to_camera[1, 0] * px + to_camera[1, 1] * py + to_camera[1, 2] * pz + to_camera[1, 3]
                     z = to_camera[2, 0] * px + to_camera[2, 1] * py + to_camera[2, 2] * pz + to_camera[2, 3]
-                    if z <= reach and _is_seen_through(nearest, fx, fy, cx, cy, x, y, z, voxel_size):
+                    if z > reach or z - _HALF_DIAGONAL * voxel_size < _NEAREST:
+                        seen = _NOT
+                    else:
+                        seen = _see(nearest, depth, fx, fy, cx, cy, x, y, z, voxel_size)
+                    if seen != _NOT:
                         keys[count] = pack_one(vx, vy, vz)
+                        clear[count] = seen == _CLEARLY
                         count += 1
                 left >>= np.uint64(1)
                 bit += 1
@@ -196,8 +210,9 @@ def _see_through(
 
 
 @kernel
-def _is_seen_through(
+def _see(
     nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -206,23 +221,34 @@ def _is_seen_through(
     y: float,
     z: float,
     voxel_size: float,
-) -> bool:
-    """Whether all cells that the voxel at (x, y, z), camera frame, covers measured something behind it."""
-    height, width = nearest.shape
-    radius = _HALF_DIAGONAL * voxel_size
-    if z - radius < _NEAREST:
-        return False
-    left = int(np.floor(fx * (x - radius) / z + cx))
-    right = int(np.ceil(fx * (x + radius) / z + cx))
-    top = int(np.floor(fy * (y - radius) / z + cy))
-    bottom = int(np.ceil(fy * (y + radius) / z + cy))
-    if left < 0 or top < 0 or right >= width or bottom >= height:
-        return False
-    behind = z + radius + 0.5 * voxel_size + _MARGIN_SLOPE * z * z
-    if nearest[(top + bottom) // 2, (left + right) // 2] < behind:  # the usual case: it is still there
-        return False
-    for v in range(top, bottom + 1):
-        for u in range(left, right + 1):
-            if nearest[v, u] < behind:  # nearer, or 0: nothing measured
-                return False
-    return True
+) -> int:
+    """Whether the image sees through the voxel at (x, y, z) in the camera frame: _NOT, _PARTLY or _CLEARLY.
+
+    Its own cells are those of a square as large as its edge.
+    """
+    height, width = depth.shape
+    u, v, half = fx * x / z + cx, fy * y / z + cy, 0.5 * voxel_size / z
+    left, right = int(np.rint(u - fx * half)), int(np.rint(u + fx * half))
+    top, bottom = int(np.rint(v - fy * half)), int(np.rint(v + fy * half))
+    if right < 0 or bottom < 0 or left >= width or top >= height:
+        return _NOT
+    margin = _HALF_DIAGONAL * voxel_size + _MARGIN_SLOPE * z * z
+    row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
+    if abs(nearest[row, column] - z) < margin:  # the usual case: it is still there
+        return _NOT
+    ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
+    first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
+    first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
+    own = (right - left + 1) * (bottom - top + 1)
+    free, close = 0, False
+    for row in range(first_row, last_row + 1):
+        for column in range(first_column, last_column + 1):
+            distance = min(abs(nearest[row, column] - z), abs(depth[row, column] - z))
+            if distance < margin:
+                return _NOT
+            close = close or distance < margin + 0.5 * voxel_size
+            if top <= row <= bottom and left <= column <= right:
+                free += depth[row, column] > z
+    if free == own and not close:
+        return _CLEARLY
+    return _PARTLY if 2 * free >= own else _NOT

@@ -35,6 +35,9 @@ class MapConfig:
     carve_misses: int = _option(
         5, "frames that must see through a voxel before it goes; fewer if it was measured in fewer", "", 1
     )
+    forget_after_s: float = _option(
+        0.0, "voxels that were not measured for this long are removed, in view or not; 0: never", "s", 0.0
+    )
     max_linear_speed: float = _option(
         0.0, "a pose that needs a faster camera is dropped as pose_jump; 0: not checked", "m/s", 0.0
     )

@@ -18,6 +18,7 @@ from rgbd_perception.mapping.checks import checked_class_embeddings, checked_emb
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
 from rgbd_perception.mapping.features import FeatureStore
+from rgbd_perception.mapping.forgetting import forget
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
 from rgbd_perception.mapping.header import MapHeader
@@ -129,6 +130,7 @@ class VoxelMap:
             clock.lap("fuse")
 
             removed = self._carve(samples, pose) if self.config.carve else 0
+            removed += self._forget(frame.stamp_ns) if self.config.forget_after_s > 0 else 0
             clock.lap("carve")
             self._gate.accept(frame)
             self._frames += 1
@@ -252,6 +254,10 @@ class VoxelMap:
         with self._lock:
             self._store.record(rows)
             return carve(self._store, rows)
+
+    def _forget(self, stamp_ns: int) -> int:
+        with self._lock:
+            return forget(self._store, stamp_ns, self._frames, self.config.forget_after_s)
 
     def _fill(self, header: MapHeader, columns: Columns) -> None:
         """Take over the contents of a file into this empty map."""

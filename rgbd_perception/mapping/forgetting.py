@@ -1,0 +1,34 @@
+"""Decay: what was not seen for long is forgotten, wherever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.keys import NO_KEY
+from rgbd_perception.mapping.store import VoxelStore
+
+_ROWS_A_FRAME = 1 << 14
+"""Rows that one frame looks at (about 20 microseconds): the cost does not grow with the map."""
+
+
+def forget(store: VoxelStore, stamp_ns: int, phase: int, after_s: float) -> int:
+    """Remove voxels that were last measured more than ``after_s`` before ``stamp_ns``; return how many went.
+
+    The rows take turns: ``phase`` (frame number) says whose it is. Carving proves that a thing has gone;
+    this is for robots that would rather not know than believe what was true an hour ago, in places where
+    things change while nobody looks.
+    """
+    turns = -(-store.rows_used // _ROWS_A_FRAME)
+    first = phase % max(turns, 1) * _ROWS_A_FRAME
+    part = slice(first, min(first + _ROWS_A_FRAME, store.rows_used))
+    old = (store.key[part] != NO_KEY) & (_last_seen_ns(store, part) < stamp_ns - round(after_s * 1e9))
+    gone = (np.flatnonzero(old) + first).astype(np.int32)
+    store.remove(gone)
+    return int(gone.size)
+
+
+def _last_seen_ns(store: VoxelStore, rows: slice) -> NDArray[Any]:
+    return store.last_seen[rows]
