@@ -1,13 +1,13 @@
 """Free space: voxels that the camera sees through are removed, so that moved things vanish.
 
 Every frame goes through the blocks of the map (blocks.py) in the camera's view and looks at each voxel in
-them: at its own cells of the depth image, and at those that the ball around it touches. If any of these shows
-something at the voxel's depth, the voxel stays: a grazed floor voxel covers cells that see the floor itself,
-a thin leg is at least one near pixel. A cell that shows something nearer, or nothing at all, proves nothing.
+them: at its own cells of the depth image, and at those that the ball around it touches. If even one pixel in
+these shows something as near as the voxel or nearer, the voxel stays: a grazed floor voxel covers cells that
+see the floor itself, a thin leg is at least one near pixel. A cell without depth proves nothing.
 
 How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
 for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
-voxel goes after as many frames as it was measured in, and seeing past it in half of its cells is enough: so
+voxel goes after as many frames as it was measured in, and seeing past it in most of its cells is enough: so
 whoever walks by leaves no trail. One that reached the limit is established: it goes only where all of its
 cells see past it, with a wider margin, in ``carve_misses`` frames.
 """
@@ -36,7 +36,7 @@ _MOST_PLACES = 1 << 15
 _HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
 """Of a cube with edge 1."""
 _NOT, _PARTLY, _CLEARLY = 0, 1, 2
-"""Seen through: no or not known; in at least half of its cells; in all of them."""
+"""Seen through: no or not known; in most of its cells; in all of them."""
 
 
 def find_seen_through(
@@ -59,7 +59,7 @@ def find_seen_through(
     )  # fmt: skip
     keys, clear = np.empty(config.carve_voxels, np.int64), np.empty(config.carve_voxels, np.bool_)
     found = _see_through(
-        blocks.bits, numbers[:count], places[:count], phase, samples.nearest, samples.depth,
+        blocks.bits, numbers[:count], places[:count], phase, samples.nearest,
         k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
     )  # fmt: skip
     rows = store.index.find(keys[:found])
@@ -162,7 +162,6 @@ def _see_through(
     places: NDArray[np.int64],
     phase: int,
     nearest: NDArray[np.float32],
-    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -199,7 +198,7 @@ def _see_through(
                     if z > reach or z - _HALF_DIAGONAL * voxel_size < _NEAREST:
                         seen = _NOT
                     else:
-                        seen = _see(nearest, depth, fx, fy, cx, cy, x, y, z, voxel_size)
+                        seen = _see(nearest, fx, fy, cx, cy, x, y, z, voxel_size)
                     if seen != _NOT:
                         keys[count] = pack_one(vx, vy, vz)
                         clear[count] = seen == _CLEARLY
@@ -212,7 +211,6 @@ def _see_through(
 @kernel
 def _see(
     nearest: NDArray[np.float32],
-    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -226,7 +224,7 @@ def _see(
 
     Its own cells are those of a square as large as its edge.
     """
-    height, width = depth.shape
+    height, width = nearest.shape
     u, v, half = fx * x / z + cx, fy * y / z + cy, 0.5 * voxel_size / z
     left, right = int(np.rint(u - fx * half)), int(np.rint(u + fx * half))
     top, bottom = int(np.rint(v - fy * half)), int(np.rint(v + fy * half))
@@ -234,7 +232,7 @@ def _see(
         return _NOT
     margin = _HALF_DIAGONAL * voxel_size + _MARGIN_SLOPE * z * z
     row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
-    if abs(nearest[row, column] - z) < margin:  # the usual case: it is still there
+    if 0 < nearest[row, column] < z + margin:  # the usual case: it is still there
         return _NOT
     ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
     first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
@@ -243,12 +241,11 @@ def _see(
     free, close = 0, False
     for row in range(first_row, last_row + 1):
         for column in range(first_column, last_column + 1):
-            distance = min(abs(nearest[row, column] - z), abs(depth[row, column] - z))
-            if distance < margin:
+            if 0 < nearest[row, column] < z + margin:
                 return _NOT
-            close = close or distance < margin + 0.5 * voxel_size
+            close = close or nearest[row, column] < z + margin + 0.5 * voxel_size
             if top <= row <= bottom and left <= column <= right:
-                free += depth[row, column] > z
+                free += nearest[row, column] > z
     if free == own and not close:
         return _CLEARLY
-    return _PARTLY if 2 * free >= own else _NOT
+    return _PARTLY if 2 * free > own else _NOT
