@@ -2,8 +2,9 @@
 
 Every frame goes through the blocks of the map (blocks.py) in the camera's view and looks at each voxel in
 them: at its own cells of the depth image, and at those that the ball around it touches. If even one pixel in
-these shows something as near as the voxel or nearer, the voxel stays: a grazed floor voxel covers cells that
-see the floor itself, a thin leg is at least one near pixel. A cell without depth proves nothing.
+these shows something at the voxel's depth, or a surface that may lead there, the voxel stays: a grazed floor
+voxel covers cells that see the floor itself, a thin leg is at least one near pixel. A cell that shows
+something far in front, or nothing at all, proves nothing.
 
 How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
 for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
@@ -31,6 +32,9 @@ _NEAREST = 0.2
 _MARGIN_SLOPE = 0.006
 """Margin = half a voxel's diagonal + this x depth^2: several standard deviations of structured light and
 stereo. Half a voxel more for an established voxel."""
+_NEAREST_PLANE, _STEEPEST_CELLS = 0.25, 2.0
+"""A plane that passes the camera at this distance (metres) changes 1 / depth by 1 / (distance x focal length)
+a cell. What is nearer than the voxel by more than so many cells of that is another thing in front of it."""
 _MOST_PLACES = 1 << 15
 """Places for blocks that one frame looks at; a finer map takes turns."""
 _HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
@@ -234,6 +238,7 @@ def _see(
     row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
     if 0 < nearest[row, column] < z + margin:  # the usual case: it is still there
         return _NOT
+    front = min(z - margin, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
     ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
     first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
     first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
@@ -241,9 +246,9 @@ def _see(
     free, close = 0, False
     for row in range(first_row, last_row + 1):
         for column in range(first_column, last_column + 1):
-            if 0 < nearest[row, column] < z + margin:
+            if front < nearest[row, column] < z + margin:
                 return _NOT
-            close = close or nearest[row, column] < z + margin + 0.5 * voxel_size
+            close = close or front < nearest[row, column] < z + margin + 0.5 * voxel_size
             if top <= row <= bottom and left <= column <= right:
                 free += nearest[row, column] > z
     if free == own and not close:
