@@ -8,7 +8,7 @@ something far in front, or nothing at all, proves nothing.
 
 How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
 for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
-voxel goes after as many frames as it was measured in, and seeing past it in most of its cells is enough: so
+voxel goes after as many frames as it was measured in, and seeing past it in half of its cells is enough: so
 whoever walks by leaves no trail. One that reached the limit is established: it goes only where all of its
 cells see past it, with a wider margin, in ``carve_misses`` frames.
 """
@@ -40,7 +40,7 @@ _MOST_PLACES = 1 << 15
 _HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
 """Of a cube with edge 1."""
 _NOT, _PARTLY, _CLEARLY = 0, 1, 2
-"""Seen through: no or not known; in most of its cells; in all of them."""
+"""Seen through: no or not known; in at least half of its cells; in all of them."""
 
 
 def find_seen_through(
@@ -253,4 +253,4 @@ def _see(
                 free += nearest[row, column] > z
     if free == own and not close:
         return _CLEARLY
-    return _PARTLY if 2 * free > own else _NOT
+    return _PARTLY if 2 * free >= own else _NOT
