@@ -1,11 +1,16 @@
-"""Free space: voxels that the camera repeatedly sees through are removed, so that moved things vanish.
+"""Free space: voxels that the camera sees through are removed, so that moved things vanish.
 
-Rays on a coarse part of the grid (another part every frame, a bounded number of rays) walk from the camera to
-just before the measured surface. That only proposes voxels: a ray that grazes a floor passes through floor
-voxels on its way. A proposed voxel counts as seen through only if *every* cell that its cube covers in the
-image has a measurement and even the nearest pixel of each lies behind the cube by a margin. A grazed floor
-voxel covers cells that see the floor itself, a thin leg is at least one near pixel, and a hole in the depth
-image proves nothing: all of them stay.
+Every frame goes through the blocks of the map (blocks.py) in the camera's view and looks at each voxel in
+them: at its own cells of the depth image, and at those that the ball around it touches. If even one pixel in
+these shows something at the voxel's depth, or a surface that may lead there, the voxel stays: a grazed floor
+voxel covers cells that see the floor itself, a thin leg is at least one near pixel. A cell that shows
+something far in front, or nothing at all, proves nothing.
+
+How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
+for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
+voxel goes after as many frames as it was measured in, and seeing past it in half of its cells is enough: so
+whoever walks by leaves no trail. One that reached the limit is established: it goes only where all of its
+cells see past it, with a wider margin, in ``carve_misses`` frames.
 """
 
 from __future__ import annotations
@@ -13,116 +18,151 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.frame import CameraIntrinsics
+from rgbd_perception.mapping.blocks import SIDE
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.grid import GridSamples
+from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import centers, pack_one
-from rgbd_perception.mapping.row_index import find_voxel
+from rgbd_perception.mapping.keys import pack_one
 from rgbd_perception.mapping.store import VoxelStore
 
-_NEAREST = 0.4
-"""Rays start here (metres): nearer voxels cover too many cells, and depth cameras are blind there."""
+_NEAREST = 0.2
+"""Nearer voxels (metres) are not looked at: they cover too many cells, and depth cameras are blind there."""
 _MARGIN_SLOPE = 0.006
-"""Margin = half a voxel + this x depth^2: several standard deviations of structured light and stereo."""
-_MISSES_PER_WEIGHT = 0.1
-"""A voxel that was observed well must be seen through more often before it goes."""
-_MOST_PROPOSALS = 1 << 15
+"""Margin = half a voxel's diagonal + this x depth^2: several standard deviations of structured light and
+stereo. Half a voxel more for an established voxel."""
+_NEAREST_PLANE, _STEEPEST_CELLS = 0.25, 2.0
+"""A plane that passes the camera at this distance (metres) changes 1 / depth by 1 / (distance x focal length)
+a cell. What is nearer than the voxel by more than so many cells of that is another thing in front of it."""
+_MOST_PLACES = 1 << 15
+"""Places for blocks that one frame looks at; a finer map takes turns."""
+_HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
+"""Of a cube with edge 1."""
+_NOT, _PARTLY, _CLEARLY = 0, 1, 2
+"""Seen through: no or not known; in at least half of its cells; in all of them."""
 
 
 def find_seen_through(
     store: VoxelStore, samples: GridSamples, pose: NDArray[np.float64], phase: int, config: MapConfig
 ) -> NDArray[np.int32]:
-    """Return the distinct rows that this frame sees through. ``phase`` (frame number) picks the rays."""
-    step = max(1, int(np.ceil(np.sqrt(samples.depth.size / config.carve_rays))))
-    offset = (phase * (step // 2 + 1)) % (step * step)  # neighbours in time are not neighbours in space
+    """Return the distinct rows that this frame counts against, of at most ``config.carve_voxels`` looked at.
+
+    Where more are in view, the blocks take turns: ``phase`` (frame number) says whose it is.
+    """
     k = samples.intrinsics
-    rows = np.empty(_MOST_PROPOSALS, np.int32)
-    count = _walk(
-        store.index.slots, store.key, samples.depth, k.fx, k.fy, k.cx, k.cy,
-        np.ascontiguousarray(pose, np.float64), step, offset // step, offset % step,
-        config.voxel_size, config.carve_range, rows,
-    )  # fmt: skip
-    proposed = np.unique(rows[:count])
-    if proposed.size == 0:
-        return proposed
-    seen_through = np.empty(proposed.size, np.bool_)
+    reach = min(config.carve_range, float(samples.nearest.max()))
     to_camera = np.ascontiguousarray(np.linalg.inv(pose))
-    _check(
-        centers(store.key[proposed], config.voxel_size), samples.nearest, k.fx, k.fy, k.cx, k.cy, to_camera,
-        config.voxel_size, seen_through,
+    edge = SIDE * config.voxel_size
+    low, high = _corners_of_view(k, pose, reach, edge)
+    blocks = store.blocks
+    numbers, places = np.empty(_MOST_PLACES, np.int32), np.empty((_MOST_PLACES, 3), np.int64)
+    count = _blocks_in_view(
+        blocks.index.keys, blocks.index.rows, to_camera, _side_planes(k), edge, reach, low, high,
+        phase, numbers, places,
     )  # fmt: skip
-    return proposed[seen_through]
+    keys, clear = np.empty(config.carve_voxels, np.int64), np.empty(config.carve_voxels, np.bool_)
+    found = _see_through(
+        blocks.bits, numbers[:count], places[:count], phase, samples.nearest,
+        k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
+    )  # fmt: skip
+    rows = store.index.find(keys[:found])
+    young = store.occupancy[rows] < config.carve_misses
+    return rows[clear[:found] | young]
 
 
-def carve(store: VoxelStore, rows: NDArray[np.int32], config: MapConfig) -> NDArray[np.int32]:
-    """Count one miss for each of ``rows``; return those that have enough of them to be removed."""
-    store.misses[rows] = np.minimum(store.misses[rows], 254) + 1
-    needed = config.carve_misses + _MISSES_PER_WEIGHT * np.minimum(store.weights(rows), 100.0)
-    return rows[store.misses[rows] >= needed]
+def carve(store: VoxelStore, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Count one frame against each of ``rows``; return those with none left, which are to be removed."""
+    store.occupancy[rows] = np.maximum(store.occupancy[rows], 1) - 1
+    return rows[store.occupancy[rows] == 0]
+
+
+def _corners_of_view(
+    k: CameraIntrinsics, pose: NDArray[np.float64], reach: float, edge: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lowest and highest block (3,) that the view up to depth ``reach`` can touch."""
+    u, v = np.array([-0.5, k.width - 0.5] * 2), np.array([-0.5, -0.5, k.height - 0.5, k.height - 0.5])
+    corners = np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones(4)]) * reach
+    points = np.concatenate([pose[:3, :3] @ corners, np.zeros((3, 1))], axis=1) + pose[:3, 3:]
+    return (
+        np.floor(points.min(axis=1) / edge).astype(np.int64),
+        np.floor(points.max(axis=1) / edge).astype(np.int64),
+    )
+
+
+def _side_planes(k: CameraIntrinsics) -> NDArray[np.float64]:
+    """(4, 3) inward unit normals of the planes through the camera and the borders of the image."""
+    normals = np.array(
+        [
+            [k.fx, 0.0, k.cx + 0.5],
+            [-k.fx, 0.0, k.width - 0.5 - k.cx],
+            [0.0, k.fy, k.cy + 0.5],
+            [0.0, -k.fy, k.height - 0.5 - k.cy],
+        ]
+    )
+    return normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
 @kernel
-def _walk(
-    slots: NDArray[np.int32],
-    row_keys: NDArray[np.int64],
-    depth: NDArray[np.float32],
-    fx: float,
-    fy: float,
-    cx: float,
-    cy: float,
-    pose: NDArray[np.float64],
-    step: int,
-    first_row: int,
-    first_column: int,
-    voxel_size: float,
+def _blocks_in_view(
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    to_camera: NDArray[np.float64],
+    planes: NDArray[np.float64],
+    edge: float,
     reach: float,
-    rows: NDArray[np.int32],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    phase: int,
+    numbers: NDArray[np.int32],
+    places: NDArray[np.int64],
 ) -> int:
-    """Rows of the voxels on the rays (Amanatides and Woo 1987, "A fast voxel traversal algorithm")."""
+    """Number and place (block coordinates) of the blocks of the map whose ball touches the view."""
+    radius = _HALF_DIAGONAL * edge
     count = 0
-    voxel = np.empty(3, np.int64)
-    stride = np.empty(3, np.int64)
-    next_crossing = np.empty(3, np.float64)
-    between = np.empty(3, np.float64)
-    for v in range(first_row, depth.shape[0], step):
-        for u in range(first_column, depth.shape[1], step):
-            measured = depth[v, u]
-            # The parameter of the ray is depth along the optical axis; it ends one voxel before the surface.
-            end = min(measured - voxel_size, reach)
-            if measured <= 0 or end <= _NEAREST:
-                continue
-            x, y = (u - cx) / fx, (v - cy) / fy
-            for axis in range(3):
-                direction = (pose[axis, 0] * x + pose[axis, 1] * y + pose[axis, 2]) / voxel_size
-                position = pose[axis, 3] / voxel_size + direction * _NEAREST
-                voxel[axis] = int(np.floor(position))
-                stride[axis] = 1 if direction > 0 else -1
-                if direction == 0:
-                    next_crossing[axis], between[axis] = np.inf, np.inf
-                else:
-                    wall = voxel[axis] + (1 if direction > 0 else 0)
-                    next_crossing[axis] = _NEAREST + (wall - position) / direction
-                    between[axis] = abs(1.0 / direction)
-            while count < rows.size:
-                row = find_voxel(slots, row_keys, pack_one(voxel[0], voxel[1], voxel[2]))
-                if row >= 0:
-                    rows[count] = row
+    columns = (high[0] - low[0] + 1) * (high[1] - low[1] + 1)
+    turns = columns * (high[2] - low[2] + 1) // _MOST_PLACES + 1
+    for bx in range(low[0], high[0] + 1):
+        for by in range(low[1], high[1] + 1):
+            first = low[2] + (phase - low[2] - bx - by) % turns
+            for bz in range(first, high[2] + 1, turns):
+                px, py, pz = (bx + 0.5) * edge, (by + 0.5) * edge, (bz + 0.5) * edge
+                z = to_camera[2, 0] * px + to_camera[2, 1] * py + to_camera[2, 2] * pz + to_camera[2, 3]
+                if z + radius < _NEAREST or z - radius > reach:
+                    continue
+                x = to_camera[0, 0] * px + to_camera[0, 1] * py + to_camera[0, 2] * pz + to_camera[0, 3]
+                y = to_camera[1, 0] * px + to_camera[1, 1] * py + to_camera[1, 2] * pz + to_camera[1, 3]
+                outside = False
+                for i in range(4):
+                    if planes[i, 0] * x + planes[i, 1] * y + planes[i, 2] * z < -radius:
+                        outside = True
+                if outside:
+                    continue
+                number = find_row(slot_keys, slot_rows, pack_one(bx, by, bz))
+                if number >= 0 and count < numbers.size:
+                    numbers[count] = number
+                    places[count, 0], places[count, 1], places[count, 2] = bx, by, bz
                     count += 1
-                axis = 0
-                if next_crossing[1] < next_crossing[axis]:
-                    axis = 1
-                if next_crossing[2] < next_crossing[axis]:
-                    axis = 2
-                if next_crossing[axis] > end:
-                    break
-                voxel[axis] += stride[axis]
-                next_crossing[axis] += between[axis]
     return count
 
 
 @kernel
-def _check(
-    points: NDArray[np.float32],
+def _count_bits(words: NDArray[np.uint64]) -> int:
+    count = 0
+    for i in range(words.size):
+        word = words[i]
+        while word != 0:
+            word &= word - np.uint64(1)
+            count += 1
+    return count
+
+
+@kernel
+def _see_through(
+    bits: NDArray[np.uint64],
+    numbers: NDArray[np.int32],
+    places: NDArray[np.int64],
+    phase: int,
     nearest: NDArray[np.float32],
     fx: float,
     fy: float,
@@ -130,28 +170,85 @@ def _check(
     cy: float,
     to_camera: NDArray[np.float64],
     voxel_size: float,
-    seen_through: NDArray[np.bool_],
-) -> None:
+    reach: float,
+    keys: NDArray[np.int64],
+    clear: NDArray[np.bool_],
+) -> int:
+    """Write the keys of the voxels in these blocks that are seen through at least partly, and whether in all
+    cells; return their number."""
+    voxels = 0
+    for i in range(numbers.size):
+        voxels += _count_bits(bits[numbers[i]])
+    turns = voxels // keys.size + 1
+    count = 0
+    looked_at = 0
+    for i in range(numbers.size):
+        bx, by, bz = places[i, 0], places[i, 1], places[i, 2]
+        if (bx + by + bz + phase) % turns != 0:
+            continue
+        for word in range(SIDE):
+            left = bits[numbers[i], word]
+            bit = 0
+            while left != 0 and looked_at < keys.size:
+                if left & np.uint64(1) != 0:
+                    looked_at += 1
+                    vx, vy, vz = bx * SIDE + word, by * SIDE + (bit >> 3), bz * SIDE + (bit & 7)
+                    px, py, pz = (vx + 0.5) * voxel_size, (vy + 0.5) * voxel_size, (vz + 0.5) * voxel_size
+                    x = to_camera[0, 0] * px + to_camera[0, 1] * py + to_camera[0, 2] * pz + to_camera[0, 3]
+                    y = to_camera[1, 0] * px + to_camera[1, 1] * py + to_camera[1, 2] * pz + to_camera[1, 3]
+                    z = to_camera[2, 0] * px + to_camera[2, 1] * py + to_camera[2, 2] * pz + to_camera[2, 3]
+                    if z > reach or z - _HALF_DIAGONAL * voxel_size < _NEAREST:
+                        seen = _NOT
+                    else:
+                        seen = _see(nearest, fx, fy, cx, cy, x, y, z, voxel_size)
+                    if seen != _NOT:
+                        keys[count] = pack_one(vx, vy, vz)
+                        clear[count] = seen == _CLEARLY
+                        count += 1
+                left >>= np.uint64(1)
+                bit += 1
+    return count
+
+
+@kernel
+def _see(
+    nearest: NDArray[np.float32],
+    fx: float,
+    fy: float,
+    cx: float,
+    cy: float,
+    x: float,
+    y: float,
+    z: float,
+    voxel_size: float,
+) -> int:
+    """Whether the image sees through the voxel at (x, y, z) in the camera frame: _NOT, _PARTLY or _CLEARLY.
+
+    Its own cells are those of a square as large as its edge.
+    """
     height, width = nearest.shape
-    radius = 0.5 * np.sqrt(3.0) * voxel_size
-    for i in range(points.shape[0]):
-        seen_through[i] = False
-        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-        x = to_camera[0, 0] * px + to_camera[0, 1] * py + to_camera[0, 2] * pz + to_camera[0, 3]
-        y = to_camera[1, 0] * px + to_camera[1, 1] * py + to_camera[1, 2] * pz + to_camera[1, 3]
-        z = to_camera[2, 0] * px + to_camera[2, 1] * py + to_camera[2, 2] * pz + to_camera[2, 3]
-        if z - radius < 0.5 * _NEAREST:
-            continue
-        left = int(np.floor(fx * (x - radius) / z + cx))
-        right = int(np.ceil(fx * (x + radius) / z + cx))
-        top = int(np.floor(fy * (y - radius) / z + cy))
-        bottom = int(np.ceil(fy * (y + radius) / z + cy))
-        if left < 0 or top < 0 or right >= width or bottom >= height:
-            continue
-        behind = z + radius + 0.5 * voxel_size + _MARGIN_SLOPE * z * z
-        blocked = False
-        for v in range(top, bottom + 1):
-            for u in range(left, right + 1):
-                if nearest[v, u] < behind:  # nearer, or 0: nothing measured
-                    blocked = True
-        seen_through[i] = not blocked
+    u, v, half = fx * x / z + cx, fy * y / z + cy, 0.5 * voxel_size / z
+    left, right = int(np.rint(u - fx * half)), int(np.rint(u + fx * half))
+    top, bottom = int(np.rint(v - fy * half)), int(np.rint(v + fy * half))
+    if right < 0 or bottom < 0 or left >= width or top >= height:
+        return _NOT
+    margin = _HALF_DIAGONAL * voxel_size + _MARGIN_SLOPE * z * z
+    row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
+    if 0 < nearest[row, column] < z + margin:  # the usual case: it is still there
+        return _NOT
+    front = min(z - margin, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
+    ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
+    first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
+    first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
+    own = (right - left + 1) * (bottom - top + 1)
+    free, close = 0, False
+    for row in range(first_row, last_row + 1):
+        for column in range(first_column, last_column + 1):
+            if front < nearest[row, column] < z + margin:
+                return _NOT
+            close = close or front < nearest[row, column] < z + margin + 0.5 * voxel_size
+            if top <= row <= bottom and left <= column <= right:
+                free += nearest[row, column] > z
+    if free == own and not close:
+        return _CLEARLY
+    return _PARTLY if 2 * free >= own else _NOT

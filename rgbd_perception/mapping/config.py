@@ -41,10 +41,17 @@ class MapConfig:
     evidence_limit: float = _option(
         40.0, "log evidence beyond which older observations are forgotten; 0: never", "nats", 0.0
     )
-    carve: bool = _option(True, "remove voxels that are repeatedly seen through")
-    carve_rays: int = _option(1000, "rays per frame along which free space is looked for", "", 1)
-    carve_range: float = _option(4.0, "rays end here", "m", 0.1)
-    carve_misses: int = _option(3, "frames that must see through a voxel before it goes", "", 1)
+    carve: bool = _option(True, "remove voxels that are seen through")
+    carve_voxels: int = _option(
+        50_000, "voxels in view that a frame looks at; where there are more, they take turns", "", 1
+    )
+    carve_range: float = _option(6.0, "farther voxels are not removed", "m", 0.1)
+    carve_misses: int = _option(
+        5, "frames that must see through a voxel before it goes; fewer if it was measured in fewer", "", 1
+    )
+    forget_after_s: float = _option(
+        0.0, "voxels that were not measured for this long are removed, in view or not; 0: never", "s", 0.0
+    )
     max_linear_speed: float = _option(
         0.0, "a pose that needs a faster camera is dropped as pose_jump; 0: not checked", "m/s", 0.0
     )

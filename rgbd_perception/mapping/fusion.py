@@ -65,14 +65,16 @@ def fuse_geometry(
     samples: GridSamples,
     stamp_ns: int,
     limit: float,
+    most_occupancy: int,
 ) -> None:
-    """Blend weight and color of the frame into ``rows`` (of ``groups.keys``, -1 is passed over)."""
+    """Blend weight and color of the frame into ``rows`` (of ``groups.keys``, -1 is passed over) and count one
+    frame for each, up to ``most_occupancy``."""
     weight, color = store.precision.weight, store.precision.color
     limit = min(limit if limit > 0 else np.inf, weight.largest)
     _fuse(
         rows, groups.starts, groups.members, groups.weights, readonly(samples.color.reshape(-1, 3),
         np.float32), limit, store.time_of(stamp_ns), weight.unit, weight.dither, color.dither, store.weight,
-        store.color, store.last_seen, store.misses,
+        store.color, store.last_seen, store.occupancy, most_occupancy,
     )  # fmt: skip
 
 
@@ -149,7 +151,8 @@ def _fuse(
     weight: NDArray[Any],
     color: NDArray[Any],
     last_seen: NDArray[np.uint32],
-    misses: NDArray[np.uint8],
+    occupancy: NDArray[np.uint8],
+    most_occupancy: int,
 ) -> None:
     for group in range(rows.size):
         row = rows[group]
@@ -171,5 +174,4 @@ def _fuse(
         color[row, 2] = color[row, 2] + (blue - total * color[row, 2]) * share + color_dither * up
         weight[row] = (min(before + total, limit)) / weight_unit + weight_dither * dither(row, -time)
         last_seen[row] = max(last_seen[row], time)
-        if misses[row] > 0:
-            misses[row] -= 1
+        occupancy[row] = min(occupancy[row] + 1, most_occupancy)

@@ -45,7 +45,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
     "weight": (("uint16", "float32"), ""),
     "color": (("uint8", "float32"), "3"),
     "last_seen": (("uint32",), ""),
-    "misses": (("uint8",), ""),
+    "occupancy": (("uint8",), ""),
     "class_slot": (("uint8", "uint16"), "evidence_slots"),
     "evidence": (("uint8", "float32"), "evidence_slots"),
     "feature_at": (("uint32",), ""),

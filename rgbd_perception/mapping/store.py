@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.blocks import BlockIndex
 from rgbd_perception.mapping.header import MILLISECOND
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
@@ -56,9 +57,9 @@ class VoxelStore:
     """Rows and columns of all voxels. Not thread-safe: the map holds its lock around every call.
 
     Own columns: ``key`` int64 (packed coordinates, NO_KEY in a free row), ``weight`` (how well it was
-    observed), ``color`` (3) rgb 0..255, ``last_seen`` uint32 milliseconds since ``epoch_ns``, ``misses``
-    uint8 (frames that saw through it). ``precision`` says how weight and color are stored. Other columns
-    (class evidence, embeddings) are added by the stores that fill them.
+    observed), ``color`` (3) rgb 0..255, ``last_seen`` uint32 milliseconds since ``epoch_ns``, ``occupancy``
+    uint8 (frames for it less frames that saw through it, limited). ``precision`` says how weight and color
+    are stored. Other columns (class evidence, embeddings) are added by the stores that fill them.
     """
 
     def __init__(self, capacity: int, precision: Precision = PRECISIONS["exact"]) -> None:
@@ -67,6 +68,7 @@ class VoxelStore:
         self.epoch_ns = 0
         self.latest = 0
         self.columns: dict[str, NDArray[Any]] = {}
+        self.blocks = BlockIndex()
         self.rows_used = 0
         self._free = np.empty(0, np.int32)
         self._snapshots: list[Snapshot] = []
@@ -74,7 +76,7 @@ class VoxelStore:
         self.weight = self.add_column("weight", (), precision.weight.dtype)
         self.color = self.add_column("color", (3,), precision.color.dtype)
         self.last_seen = self.add_column("last_seen", (), np.uint32)
-        self.misses = self.add_column("misses", (), np.uint8)
+        self.occupancy = self.add_column("occupancy", (), np.uint8)
         self.index = RowIndex(self.key)
 
     def __len__(self) -> int:
@@ -107,6 +109,8 @@ class VoxelStore:
         full = rows < 0
         if full.any():
             rows[full] = self.index.find(keys[full])
+        if len(self) > before:
+            self.blocks.add(keys[rows >= 0])
         return rows, len(self) - before
 
     def remove(self, rows: NDArray[np.int32]) -> None:
@@ -115,6 +119,7 @@ class VoxelStore:
             return
         self.record(rows)
         self.index.remove(rows)
+        self.blocks.remove(self.key[rows])
         for column in self.columns.values():
             column[rows] = 0
         self.key[rows] = NO_KEY
@@ -142,8 +147,9 @@ class VoxelStore:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use: all columns of the rows used so far, the hash and the list of free rows."""
-        return self.rows_used * self.bytes_per_row + self.index.nbytes + self._free.nbytes
+        """Bytes in use: all columns of the rows used so far, hash, blocks and the list of free rows."""
+        indices = self.index.nbytes + self.blocks.nbytes + self._free.nbytes
+        return self.rows_used * self.bytes_per_row + indices
 
     def attach(self, snapshot: Snapshot) -> None:
         self._snapshots.append(snapshot)

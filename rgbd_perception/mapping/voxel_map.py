@@ -24,6 +24,7 @@ from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
 from rgbd_perception.mapping.exact_features import ExactFeatures
 from rgbd_perception.mapping.export.occupancy import OccupancyGrid, occupancy_grid
 from rgbd_perception.mapping.features import SharedFeatures
+from rgbd_perception.mapping.forgetting import forgotten
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
 from rgbd_perception.mapping.header import MapHeader
@@ -146,6 +147,7 @@ class VoxelMap:
             clock.lap("fuse")
 
             removed = self._carve(samples, pose) if self.config.carve else 0
+            removed += self._forget(frame.stamp_ns) if self.config.forget_after_s > 0 else 0
             clock.lap("carve")
             self._gate.accept(frame)
             self._frames += 1
@@ -364,7 +366,7 @@ class VoxelMap:
             if self._features is None:
                 self._features = self._make_features(embedding.shape[1], prediction.text_space)
             self._features.fuse(rows, groups, embedding, limit, self._threads)
-        fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit)
+        fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit, self.config.carve_misses)
         if self._evidence is not None:
             labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
             time = self._store.time_of(stamp_ns)
@@ -403,7 +405,13 @@ class VoxelMap:
         rows = find_seen_through(self._store, samples, pose, self._frames, self.config)
         with self._lock:
             self._store.record(rows)
-            gone = carve(self._store, rows, self.config)
+            gone = carve(self._store, rows)
+            self._remove(gone)
+        return int(gone.size)
+
+    def _forget(self, stamp_ns: int) -> int:
+        with self._lock:
+            gone = forgotten(self._store, stamp_ns, self._frames, self.config.forget_after_s)
             self._remove(gone)
         return int(gone.size)
 
@@ -420,7 +428,7 @@ class VoxelMap:
         if header.tracked is not None:
             self._tracker.restore(header.tracked)
         source, target = PRECISIONS[header.storage], self._store.precision
-        for name in ("last_seen", "misses", "class_slot"):
+        for name in ("last_seen", "occupancy", "class_slot"):
             if name in columns:
                 self._store.columns[name][: rows.size] = columns[name]
         for name in ("weight", "color", "evidence"):

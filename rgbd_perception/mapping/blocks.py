@@ -1,0 +1,134 @@
+"""Which voxels exist, by place: blocks of 8 x 8 x 8 voxels, one bit for each.
+
+The hash of the map finds a voxel whose key is known; asking it for every place in a camera's view would take
+hundreds of thousands of look-ups. Here a look-up answers for 512 places at once, for a few bytes a voxel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.hash_index import HashIndex, find_row, put_row
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, OFFSET, pack_one
+
+SIDE = 8
+"""Voxels along the edge of a block."""
+_FIRST_BLOCKS = 1 << 10
+_GROWTH = 1.5
+
+
+class BlockIndex:
+    """The set of voxels of a map as blocks with 512 bits.
+
+    ``index`` finds the number of a block by its key (``pack_one`` of voxel coordinates // 8). ``bits``
+    (n, 8) uint64 holds its voxels: word x, bit 8 y + z, of the coordinates within the block.
+    """
+
+    def __init__(self) -> None:
+        self.index = HashIndex()
+        self.bits = np.zeros((_FIRST_BLOCKS, SIDE), np.uint64)
+        self._keys = np.full(_FIRST_BLOCKS, NO_KEY, np.int64)
+        self._free = np.arange(_FIRST_BLOCKS, dtype=np.int32)
+
+    def add(self, keys: NDArray[np.int64]) -> None:
+        """Enter voxels (n,) by key; one that is there already is passed over."""
+        blocks = np.empty(keys.size, np.int64)
+        blocks = np.unique(blocks[: _blocks_of(keys, blocks)])
+        self._reserve(int(np.count_nonzero(self.index.find(blocks) < 0)))
+        left = _add(self.index.keys, self.index.rows, keys, self._keys, self._free, self.bits)
+        self._free = self._free[:left]
+
+    def remove(self, keys: NDArray[np.int64]) -> None:
+        """Take voxels (n,) out by key; one that is not there is passed over."""
+        emptied = np.empty(keys.size, np.int32)
+        keys = np.ascontiguousarray(keys)
+        emptied = emptied[: _remove(self.index.keys, self.index.rows, keys, self.bits, emptied)]
+        self.index.remove(self._keys[emptied])
+        self._keys[emptied] = NO_KEY
+        self._free = np.concatenate([self._free, emptied])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use."""
+        return self.index.nbytes + self.bits.nbytes + self._keys.nbytes + self._free.nbytes
+
+    def _reserve(self, count: int) -> None:
+        """Make room for ``count`` blocks more."""
+        old = len(self._keys)
+        self.index.reserve(old - self._free.size + count, self._keys)
+        if count <= self._free.size:
+            return
+        size = int(_GROWTH * (old + count))
+        keys, bits = np.full(size, NO_KEY, np.int64), np.zeros((size, SIDE), np.uint64)
+        keys[:old], bits[:old] = self._keys, self.bits
+        self._keys, self.bits = keys, bits
+        self._free = np.concatenate([self._free, np.arange(old, size, dtype=np.int32)])
+
+
+@kernel
+def _split(key: int) -> tuple[int, int, int]:
+    """Block key, word and bit of a voxel."""
+    x, y, z = (key >> (2 * BITS)) - OFFSET, ((key >> BITS) & MASK) - OFFSET, (key & MASK) - OFFSET
+    # Shifts of negative numbers round down, and the low bits of two's complement count up from there.
+    return pack_one(x >> 3, y >> 3, z >> 3), x & 7, ((y & 7) << 3) | (z & 7)
+
+
+@kernel
+def _blocks_of(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> int:
+    """Write the block of each key, without direct repetitions (neighbours are mostly in one block)."""
+    count = 0
+    for i in range(keys.size):
+        block, _, _ = _split(keys[i])
+        if count == 0 or blocks[count - 1] != block:
+            blocks[count] = block
+            count += 1
+    return count
+
+
+@kernel
+def _add(
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    block_keys: NDArray[np.int64],
+    free: NDArray[np.int32],
+    bits: NDArray[np.uint64],
+) -> int:
+    """Set the bits of ``keys``; new blocks take their numbers from the end of ``free``. Return how many
+    numbers are left."""
+    left = free.size
+    for i in range(keys.size):
+        block, word, bit = _split(keys[i])
+        candidate = free[left - 1] if left > 0 else -1
+        number = put_row(slot_keys, slot_rows, block, candidate)
+        if number == candidate:
+            block_keys[number] = block
+            left -= 1
+        bits[number, word] |= np.uint64(1) << np.uint64(bit)
+    return left
+
+
+@kernel
+def _remove(
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    bits: NDArray[np.uint64],
+    emptied: NDArray[np.int32],
+) -> int:
+    """Clear the bits of ``keys`` and write the numbers of the blocks that are empty now; return their
+    count."""
+    count = 0
+    for i in range(keys.size):
+        block, word, bit = _split(keys[i])
+        number = find_row(slot_keys, slot_rows, block)
+        one = np.uint64(1) << np.uint64(bit)
+        if number < 0 or bits[number, word] & one == 0:
+            continue
+        bits[number, word] &= ~one
+        if not bits[number].any():
+            emptied[count] = number
+            count += 1
+    return count
