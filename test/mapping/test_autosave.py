@@ -142,12 +142,12 @@ def test_a_save_that_fails_is_said_and_the_next_one_tries_again(tmp_path):
 
 
 def observe_forever(path: Path) -> None:
-    """Map and save without end (in a process that will be killed); frame n has stamp n."""
+    """Map and save without end (in a process that will be killed); frame n has stamp n ms."""
     voxel_map = _observed()
     autosave = Autosave(voxel_map, path, 1e-9, print)
     frame, prediction = observe(ROOM, looking_along(0.0), with_embedding=False)
     for stamp in range(1, 10**9):
-        voxel_map.integrate(type(frame)(**{**vars(frame), "stamp_ns": stamp}), prediction)
+        voxel_map.integrate(type(frame)(**{**vars(frame), "stamp_ns": stamp * 1_000_000}), prediction)
         note_progress(voxel_map, {}, stamp + 1, {})
         autosave.between_frames()
 
@@ -176,7 +176,7 @@ def test_kill_at_any_time_leaves_a_whole_map_of_one_instant(tmp_path, repository
             starter.stdin.flush()
             assert starter.stdout.readline() == "killed\n"
             loaded = VoxelMap.load(path)
-            newest = int(loaded.voxels().last_seen.max())
+            newest = int(loaded.voxels().last_seen.max()) // 1_000_000
             seen.add(newest)
             assert loaded.notes["progress"]["next_index"] == newest + 1
             _observed().save(path)  # the next writer clears away what the killed one left

@@ -8,7 +8,8 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.mapping import MapConfig, VoxelMap
 from test.mapping.scenes import ROOM, looking_along, observe
 
-_SECOND = 1_000_000_000
+_SECOND = 1_000
+"""In the unit of `observe`."""
 
 
 def _map(**options: float) -> VoxelMap:
@@ -24,7 +25,7 @@ def test_what_is_old_goes_wherever_it_is():
     """Without a wall behind them the voxels of the wall are not seen through: only their age counts."""
     stays, goes = _map(), _map(forget_after_s=5.0)
     assert stays.voxels().last_seen.min() == 0
-    assert goes.voxels().last_seen.min() == 10 * _SECOND
+    assert goes.voxels().last_seen.min() == 10_000_000_000
     assert 0 < len(goes) < len(stays)
 
 

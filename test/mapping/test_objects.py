@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rgbd_perception.mapping import MapConfig, MapObject, VoxelMap
 from test.mapping.scenes import NAMES, ROOM, VOCABULARY, Cuboid, MadeUpEncoder, looking_along, observe
 
-CONFIG = MapConfig(max_voxels=50_000, carve_misses=1, carve_rays=5000)
+CONFIG = MapConfig(max_voxels=50_000, carve_misses=1)
 WALL, CHAIR, TABLE = ROOM
 BRIDGE = Cuboid((2.02, -0.3, 0.72), (2.42, 0.46, 1.02), 1)
 """From the place of the table to the chair, and of the chair's class."""
