@@ -18,12 +18,14 @@ from rgbd_perception.bench.report import empty_result
 from rgbd_perception.bench.scenes import Scene, bench_map, grow
 from rgbd_perception.bench.updates import UNTIMED_FRAMES, time_updates
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping import VoxelMap, warm_up
+from rgbd_perception.mapping import MapConfig, VoxelMap, warm_up
 
 _FIRST_TIMED_PLACE = 90_000
 """Rooms of timed stretches are none of those that fill the map."""
 _IN_SIGHT = 15_000
 """Voxels that the untimed frames of a stretch add: the map has its size when the timed ones begin."""
+_ROOM = 50_000
+"""Voxels that the map may have beyond the number that is asked for: what timed frames add."""
 _FRAMES_WHILE_MAPPING = 8
 """Kept at once, to be mapped to and fro: their embeddings take 20 MB each."""
 
@@ -56,7 +58,8 @@ def _measure_map(plan: BenchPlan, result: dict[str, Any], say: Say, bar: Bar) ->
     """All that needs the large map, which is grown once."""
     scene = Scene(ClusteredEmbeddings(plan.dim))
     resident = settled_resident_bytes()
-    voxel_map = bench_map(plan.dim)
+    # As large as it has to be: what is set aside for voxels that never come is memory too.
+    voxel_map = bench_map(plan.dim, MapConfig(max_voxels=plan.voxels + _ROOM))
     try:
         _grow_and_update(plan, voxel_map, scene, result, bar)
         result["voxels"] = len(voxel_map)

@@ -15,7 +15,7 @@ _WIDEST_EMBEDDING = 1024
 """Numbers of the largest embeddings that the basis of the subspace is reserved for."""
 _KEY, _WEIGHT, _COLOR, _LAST_SEEN, _MISSES, _FEATURE_AT = 8, 2, 3, 4, 1, 4
 _EVIDENCE_SLOT = 2 + 1
-_HASH_SLOT, _HASH_SLOTS_PER_VOXEL = 4, 4 / 3
+_HASH_SLOT, _HASH_SLOTS_PER_VOXEL = 4, 1.2
 _FREE_LIST = 4
 _TRACKED = 8
 """What objects are recognised by, if all voxels belong to some."""

@@ -32,12 +32,12 @@ class MapConfig:
     feature_tolerance: float = _option(
         0.99, "least cosine between a voxel's embedding and one that it shares with neighbours", "cosine", 0.0
     )
-    feature_sharing: int = _option(6, "voxels to a shared embedding that memory is set aside for", "", 1)
-    hot_voxels: int = _option(24_576, "voxels in view at once whose embeddings are kept exactly", "", 64)
+    feature_sharing: int = _option(8, "voxels to a shared embedding that memory is set aside for", "", 1)
+    hot_voxels: int = _option(16_384, "voxels in view at once whose embeddings are kept exactly", "", 64)
     weight_limit: float = _option(
         100.0, "observations after which a voxel's mean follows new ones at a fixed pace; 0: never", "", 0.0
     )
-    evidence_slots: int = _option(4, "classes remembered per voxel", "", 1)
+    evidence_slots: int = _option(3, "classes remembered per voxel", "", 1)
     evidence_limit: float = _option(
         40.0, "log evidence beyond which older observations are forgotten; 0: never", "nats", 0.0
     )

@@ -155,8 +155,9 @@ class SharedScorer:
     def __init__(self, reader: SharedReader, table: NDArray[np.float32]) -> None:
         self._reader = reader
         self._table = table
-        self._largest = table.max(axis=1)
-        self.best = np.where(reader.in_use[:, None], table, np.float32(-1)).max(axis=0)
+        self._largest = np.empty(table.shape[0], np.float32)
+        self.best = np.full(table.shape[1], -1.0, np.float32)
+        _summarize(table, reader.in_use, self._largest, self.best)
 
     def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Looked up."""
@@ -189,6 +190,22 @@ class ExactScorer:
         """Worked out."""
         scores, known = self.scores(columns)
         return scores.max(axis=1), known
+
+
+@kernel
+def _summarize(
+    table: NDArray[np.float32],
+    in_use: NDArray[np.bool_],
+    largest: NDArray[np.float32],
+    best: NDArray[np.float32],
+) -> None:
+    """The largest score of each row of the table, and the best of each text over the rows in use."""
+    for i in range(table.shape[0]):
+        largest[i] = table[i, 0]
+        for text in range(table.shape[1]):
+            largest[i] = max(largest[i], table[i, text])
+            if in_use[i]:
+                best[text] = max(best[text], table[i, text])
 
 
 @kernel

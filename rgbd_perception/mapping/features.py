@@ -27,6 +27,8 @@ _EVERY_FRAME = 8
 _EVERY = 4
 """So many first frames, and after them every so manieth, may add directions to the subspace."""
 _NOBODY = -1
+_ENOUGH_FREE, _LEAST_TOLERANCE = 0.25, 0.6
+"""Below this share of free rows the tolerance is lowered, down to the second value when there is none."""
 _SETTLED_WEIGHT = 12.0
 _PACE = 4
 """A voxel in view that was observed with this weight takes the embeddings of every fourth frame only: its
@@ -38,7 +40,7 @@ class SharedFeatures:
 
     dims       most dimensions of the subspace
     tolerance  least cosine between the embedding of a voxel and the row it shares
-    rows       most shared rows; beyond, voxels take the row of the neighbour that is nearest
+    rows       most shared rows; when they run short the tolerance is lowered
     slots      voxels that are in view at once
     """
 
@@ -170,6 +172,12 @@ class SharedFeatures:
         slots = self.hot.nbytes + self._hot_weight.nbytes + self._hot_row.nbytes + self._hot_frame.nbytes
         return slots + self.shared.nbytes + self.subspace.nbytes
 
+    def _tolerance_now(self) -> float:
+        """Lower when rows run short: better one that fits less well for everybody than none for some."""
+        free = 1.0 - len(self.shared) / (self.shared.users.size - 1)
+        scarcity = max(0.0, 1.0 - free / _ENOUGH_FREE)
+        return self.tolerance - scarcity * max(0.0, self.tolerance - _LEAST_TOLERANCE)
+
     def _put_in_view(self, rows: NDArray[np.int32], coordinates: NDArray[np.float32]) -> None:
         slots = self._claim(rows)
         self.hot[slots] = coordinates
@@ -191,7 +199,7 @@ class SharedFeatures:
         free = self.shared.take_free(count, self._store.is_read)
         given = _settle(
             owners, settling, half_bits(self.hot), self._store.key, self._store.index.slots, self.at,
-            self.shared.vector, self.shared.users, free, np.float32(self.tolerance),
+            self.shared.vector, self.shared.users, free, np.float32(self._tolerance_now()),
         )  # fmt: skip
         self.shared.gave(free[free.size - given :])
         self._hot_row[settling] = _NOBODY

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
 
-_SLOTS_PER_ROW = 4 / 3
+_SLOTS_PER_ROW = 1.2
 
 
 @kernel
@@ -109,5 +109,5 @@ class RowIndex:
 
 
 def slot_count(rows: int) -> int:
-    """Slots of a table for so many rows: never more than three quarters are taken."""
+    """Slots of a table for so many rows: never more than five of six are taken."""
     return int(rows * _SLOTS_PER_ROW) + 16

@@ -160,8 +160,13 @@ def _score(
     negligible = calibration.offset + math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE)) / calibration.scale
     competing = _undecided(cosines, texts, negligible)
     rivals = vectors[competing] @ query.classes.T / length[competing]
-    scale, offset, sharpness = calibration.scale, calibration.offset, calibration.sharpness
-    _combine(cosines, query.generic, competing, rivals, query.related, scale, offset, sharpness, scores)
+    logits = calibration.scale * (cosines[:, :texts] - calibration.offset)
+    _compete(
+        cosines, query.generic, competing, rivals, query.related, negligible, calibration.sharpness, logits
+    )
+    _exclude(cosines, logits)
+    with np.errstate(over="ignore"):  # exp(inf) is what a score of 0 needs
+        np.divide(1, 1 + np.exp(-logits), out=scores)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -194,36 +199,38 @@ def _undecided(cosines: NDArray[np.float32], texts: int, negligible: float) -> N
 
 
 @kernel
-def _combine(
+def _compete(
     cosines: NDArray[np.float32],
     generic: NDArray[np.float32],
     competing: NDArray[np.int32],
     rivals: NDArray[np.float32],
     related: NDArray[np.bool_],
-    scale: float,
-    offset: float,
+    negligible: float,
     sharpness: float,
-    scores: NDArray[np.float32],
+    logits: NDArray[np.float32],
 ) -> None:
-    texts = scores.shape[1]
-    place = 0
-    for voxel in range(scores.shape[0]):
-        competes = place < competing.size and competing[place] == voxel
+    """The relative test, where the absolute one leaves something of a score."""
+    for place in range(competing.size):
+        voxel = competing[place]
+        for text in range(logits.shape[1]):
+            cosine = cosines[voxel, text]
+            if cosine <= negligible:
+                continue
+            own, other = cosine + generic[text], np.float32(_ZERO_VECTOR)
+            for index in range(rivals.shape[1]):
+                if related[text, index]:
+                    own = max(own, rivals[place, index])
+                else:
+                    other = max(other, rivals[place, index])
+            logits[voxel, text] = min(logits[voxel, text], sharpness * (own - other))
+
+
+@kernel
+def _exclude(cosines: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
+    """No score for what is nearer to a negative, and for zero vectors."""
+    texts = logits.shape[1]
+    for voxel in range(logits.shape[0]):
         barrier = _barrier(cosines, voxel, texts)
         for text in range(texts):
-            cosine = cosines[voxel, text]
-            if cosine <= barrier:
-                scores[voxel, text] = 0
-                continue
-            logit = scale * (cosine - offset)
-            if competes:
-                own, other = cosine + generic[text], np.float32(_ZERO_VECTOR)
-                for index in range(rivals.shape[1]):
-                    if related[text, index]:
-                        own = max(own, rivals[place, index])
-                    else:
-                        other = max(other, rivals[place, index])
-                logit = min(logit, sharpness * (own - other))
-            scores[voxel, text] = 1 / (1 + np.exp(-logit))
-        if competes:
-            place += 1
+            if cosines[voxel, text] <= barrier:
+                logits[voxel, text] = -np.inf
