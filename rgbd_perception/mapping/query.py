@@ -210,7 +210,8 @@ def _ranked_groups(
             score = _robust_best(candidates.scores[part, index], config.min_object_voxels)
             if score >= threshold:
                 ranked.append((score, part))
-    return sorted(ranked, key=lambda entry: (-entry[0], -entry[1].size))
+    # Scores that look the same are the same: then the larger group goes first.
+    return sorted(ranked, key=lambda entry: (-round(entry[0], 4), -entry[1].size))
 
 
 def _robust_best(scores: NDArray[np.float32], least_voxels: int) -> float:
