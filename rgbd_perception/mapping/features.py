@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.evidence import EvidenceStore
 from rgbd_perception.mapping.feature_readers import HOT, SharedReader
 from rgbd_perception.mapping.fusion import VoxelGroups
-from rgbd_perception.mapping.jit import float_to_half, half_bits, half_to_float, kernel
+from rgbd_perception.mapping.jit import dither, float_to_half, half_bits, half_to_float, kernel
 from rgbd_perception.mapping.pooling import pool, pool_coordinates
 from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
@@ -27,7 +27,8 @@ _EVERY_FRAME = 8
 _EVERY = 4
 """So many first frames, and after them every so manieth, may add directions to the subspace."""
 _NOBODY = -1
-_ENOUGH_FREE, _LEAST_TOLERANCE = 0.25, 0.6
+_SOME = 32
+_ENOUGH_FREE, _LEAST_TOLERANCE = 0.25, -1.0
 """Below this share of free rows the tolerance is lowered, down to the second value when there is none."""
 _SETTLED_WEIGHT = 12.0
 _PACE = 4
@@ -257,6 +258,21 @@ def _claim_slots(
 
 
 @kernel
+def _nearest_of_some(
+    wide: NDArray[np.float32], vectors: NDArray[np.int8], users: NDArray[np.int32], seed: int
+) -> int:
+    """The best of a few rows in use, for a voxel without neighbours when no row is free."""
+    best, nearest = np.uint32(0), np.float32(-2)
+    for number in range(_SOME):
+        row = 1 + int(dither(seed, number) * (users.size - 1))
+        if users[row] > 0:
+            cosine = likeness(wide, vectors[row])
+            if cosine > nearest:
+                best, nearest = np.uint32(row), cosine
+    return best
+
+
+@kernel
 def _settle(
     owners: NDArray[np.int32],
     slots: NDArray[np.int32],
@@ -287,6 +303,8 @@ def _settle(
             given += 1
             best = np.uint32(free[free.size - given])
             write_row(wide, vectors[best])
+        elif best == 0:
+            best = _nearest_of_some(wide, vectors, users, owners[i])
         at[owners[i]] = best
         users[best] += 1
     return given

@@ -22,4 +22,5 @@ def from_version_1(metadata: dict[str, Any], tensors: Columns) -> tuple[dict[str
     tensors["occupancy"] = np.maximum(_ESTABLISHED - tensors.pop("misses").astype(int), 1).astype(np.uint8)
     if "feature" in tensors:
         tensors["feature"] = tensors["feature"].astype(np.float32)
-    return metadata | {"storage": "exact", "epoch_ns": epoch_ns}, tensors
+    checksums = {"occupancy" if name == "misses" else name: text for name, text in metadata["crc32"].items()}
+    return metadata | {"storage": "exact", "epoch_ns": epoch_ns, "crc32": checksums}, tensors

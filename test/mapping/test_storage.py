@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping import MapConfig, VoxelMap
+from rgbd_perception.mapping import MapConfig, VoxelMap, storage
 from rgbd_perception.mapping.storage import FORMAT_VERSION, read_metadata
 from test.mapping.scenes import NAMES, ROOM, VOCABULARY, MadeUpEncoder, looking_along, observe
 
@@ -299,3 +299,47 @@ def test_a_map_saved_while_frames_come_in_is_of_one_instant(tmp_path):
 
 def test_metadata_is_json(good_file):
     assert json.loads(json.dumps(read_metadata(good_file)))["frame_id"] == "house"
+
+
+def test_files_of_version_1_are_read(tmp_path):
+    """Half precision embeddings, float32 columns, stamps in nanoseconds, no checksum of the description."""
+    from safetensors.numpy import save_file
+
+    now = _map(config=replace(CONFIG, storage="exact"))
+    store = now._store
+    rows = store.live_rows()
+    columns = {name: store.columns[name][rows] for name in ("key", "weight", "color", "evidence")}
+    columns["last_seen"] = now._header().stamps_ns(store.last_seen[rows])
+    columns["misses"] = np.zeros(rows.size, np.uint8)
+    columns["class_slot"] = store.columns["class_slot"][rows].astype(np.uint16)
+    columns["feature"] = store.columns["feature"][rows].astype(np.float16)
+    columns["feature_weight"] = store.columns["feature_weight"][rows]
+    columns["class_embeddings"] = now.class_embeddings
+    now.save(tmp_path / "new.rgbdmap")
+    about = read_metadata(tmp_path / "new.rgbdmap")
+    for name in (
+        "metadata_crc32",
+        "storage",
+        "epoch_ns",
+        "objects",
+        "frames",
+        "notes",
+        "feature_vectors",
+        "feature_dims",
+    ):
+        about.pop(name)
+    about |= {
+        "format_version": 1,
+        "crc32": {name: storage._crc32(column) for name, column in columns.items()},
+    }
+    save_file(columns, tmp_path / "old.rgbdmap", {"rgbd_map": json.dumps(about)})
+    old = VoxelMap.load(tmp_path / "old.rgbdmap", CONFIG)
+    assert len(old) == len(now)
+    assert np.array_equal(old.voxels().labels, now.voxels().labels)
+    assert np.array_equal(old.voxels().last_seen, now.voxels().last_seen)
+    first, second = (m.query(["chair"], encoder=MadeUpEncoder())[0].answers[0] for m in (old, now))
+    assert first.position == second.position and abs(first.score - second.score) < 0.01
+    spoilt = (tmp_path / "old.rgbdmap").read_bytes()
+    (tmp_path / "old.rgbdmap").write_bytes(spoilt[:-3] + b"\x01\x02\x03")
+    with pytest.raises(UserError, match="checksum"):
+        VoxelMap.load(tmp_path / "old.rgbdmap")
