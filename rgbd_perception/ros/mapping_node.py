@@ -92,6 +92,8 @@ class MappingNode(LifecycleNode):
         self._is_built = True
         if self.parameters.autostart:
             if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                if not self._problem:  # a signal came meanwhile, which whoever spins looks for
+                    raise RuntimeError("interrupted while starting")
                 raise UserError(self._problem)
             self.trigger_activate()
 
