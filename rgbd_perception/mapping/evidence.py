@@ -14,7 +14,7 @@ seen long ago can be overruled.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,12 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import dither, kernel, readonly
 from rgbd_perception.mapping.quantities import PRECISIONS
+from rgbd_perception.mapping.snapshot import BLOCK_ROWS
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
+
+if TYPE_CHECKING:
+    from rgbd_perception.mapping.feature_readers import FeatureReader
 
 _MOST_CONFIDENT = 0.98
 _MAX_CLASSES_PER_FRAME = 16
@@ -64,10 +68,19 @@ class EvidenceStore:
             self.class_slot, self.evidence,
         )  # fmt: skip
 
-    def write(
+    def classify(
+        self, store: VoxelStore, reader: FeatureReader, class_embeddings: NDArray[np.float32], scale: float
+    ) -> None:
+        """Evidence of all voxels from their embeddings: softmax of ``scale`` x cosine to ``class_embeddings``
+        (C, D); none for voxels without one."""
+        for first in range(0, store.rows_used, BLOCK_ROWS):
+            block = slice(first, min(first + BLOCK_ROWS, store.rows_used))
+            columns = {name: column[block] for name, column in store.columns.items()}
+            self._write(block, *reader.cosines(columns, class_embeddings), scale)
+
+    def _write(
         self, block: slice, cosines: NDArray[np.float32], known: NDArray[np.bool_], scale: float
     ) -> None:
-        """Replace the evidence of a block of rows by softmax(scale * cosines (n, C)) where ``known`` (n,)."""
         slots, nats = from_cosines(cosines, scale, self.slots)
         values: NDArray[Any] = np.minimum(nats, self.quantity.largest) / self.quantity.unit
         values = np.rint(values) if self.quantity.dither else values

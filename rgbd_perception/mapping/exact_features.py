@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.evidence import EvidenceStore
 from rgbd_perception.mapping.feature_readers import ExactReader
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.pooling import pool
-from rgbd_perception.mapping.snapshot import BLOCK_ROWS, Columns
+from rgbd_perception.mapping.snapshot import Columns
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
 
@@ -62,17 +61,6 @@ class ExactFeatures:
     def reader(self) -> ExactReader:
         """For reading the columns of a snapshot."""
         return ExactReader()
-
-    def classify(
-        self, store: VoxelStore, class_embeddings: NDArray[np.float32], scale: float, evidence: EvidenceStore
-    ) -> None:
-        """Fill ``evidence`` from the embeddings: softmax of ``scale`` x cosine to ``class_embeddings`` (C,
-        D)."""
-        reader = self.reader()
-        for first in range(0, store.rows_used, BLOCK_ROWS):
-            block = slice(first, min(first + BLOCK_ROWS, store.rows_used))
-            cosines, known = reader.cosines(self.feature[block], class_embeddings)
-            evidence.write(block, cosines, known, scale)
 
 
 @kernel

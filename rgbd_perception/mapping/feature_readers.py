@@ -44,6 +44,12 @@ class FeatureReader(Protocol):
     def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
         """What scores blocks of a snapshot that was taken at the same instant."""
 
+    def cosines(
+        self, columns: Columns, others: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """(n, m) cosines of n voxels to the unit rows ``others`` (m, D), and whether they have an embedding
+        (n,)."""
+
     @property
     def sketch_dim(self) -> int:
         """Numbers of a sketch."""
@@ -80,10 +86,10 @@ class SharedReader:
         return wide
 
     def cosines(
-        self, at: NDArray[np.uint32], others: NDArray[np.float32]
+        self, columns: Columns, others: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """(n, m) cosines to the unit rows ``others`` (m, D), and whether there is an embedding (n,)."""
-        vectors = self.vectors(self.number(at))
+        """Worked out on the coordinates."""
+        vectors = self.vectors(self.number(columns["feature_at"]))
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors @ (others @ self.basis.T).T / np.maximum(length, 1e-12), length[:, 0] > 0
 
@@ -130,9 +136,10 @@ class ExactReader:
     """Of a map that keeps every embedding."""
 
     def cosines(
-        self, feature: NDArray[np.float32], others: NDArray[np.float32]
+        self, columns: Columns, others: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """(n, m) cosines of (n, D) to the unit rows ``others`` (m, D), and whether there is one (n,)."""
+        """Worked out on the embeddings."""
+        feature = columns["feature"]
         length = np.linalg.norm(feature, axis=1, keepdims=True)
         return feature @ others.T / np.maximum(length, 1e-12), length[:, 0] > 0
 

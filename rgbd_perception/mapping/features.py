@@ -11,14 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.evidence import EvidenceStore
 from rgbd_perception.mapping.feature_readers import HOT, SharedReader
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import dither, float_to_half, half_bits, half_to_float, kernel
 from rgbd_perception.mapping.pooling import pool, pool_coordinates
 from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
-from rgbd_perception.mapping.snapshot import BLOCK_ROWS, Columns
+from rgbd_perception.mapping.snapshot import Columns
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.subspace import SAMPLE, Subspace, spread
 from rgbd_perception.mapping.threads import Runner
@@ -155,17 +154,6 @@ class SharedFeatures:
         used = self.shared.used
         in_use = np.concatenate([self.shared.users[:used] > 0, self._hot_row != _NOBODY])
         return SharedReader(self.subspace.basis.copy(), self.shared.vector[:used], self.hot.copy(), in_use)
-
-    def classify(
-        self, store: VoxelStore, class_embeddings: NDArray[np.float32], scale: float, evidence: EvidenceStore
-    ) -> None:
-        """Fill ``evidence`` from the embeddings: softmax of ``scale`` x cosine to ``class_embeddings`` (C,
-        D)."""
-        reader = self.reader()
-        for first in range(0, store.rows_used, BLOCK_ROWS):
-            block = slice(first, min(first + BLOCK_ROWS, store.rows_used))
-            cosines, known = reader.cosines(self.at[block], class_embeddings)
-            evidence.write(block, cosines, known, scale)
 
     @property
     def nbytes(self) -> int:

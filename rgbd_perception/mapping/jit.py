@@ -86,14 +86,6 @@ def narrow(values: NDArray[np.float32], bits: NDArray[np.uint16]) -> None:
 
 
 @kernel
-def widen(bits: NDArray[np.uint16], values: NDArray[np.float32]) -> None:
-    """Write the halves ``bits`` (n, d) as float32 into ``values`` (n, d)."""
-    for i in range(bits.shape[0]):
-        for j in range(bits.shape[1]):
-            values[i, j] = half_to_float(bits[i, j])
-
-
-@kernel
 def largest_magnitude(bits: NDArray[np.uint16]) -> int:
     """Largest bit pattern without sign of ``bits`` (n, d): 0x7C00 or more means that an inf or NaN is
     there."""

@@ -86,14 +86,6 @@ def likeness(vector: NDArray[np.float32], row: NDArray[np.int8]) -> float:
     return dot / scale if scale > 0 else np.float32(-2)
 
 
-def rounded(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Directions (n, d) in 8 bits a number."""
-    rows = np.empty(vectors.shape, np.int8)
-    for vector, row in zip(vectors, rows, strict=True):
-        write_row(vector, row)
-    return rows
-
-
 @kernel
 def write_row(vector: NDArray[np.float32], row: NDArray[np.int8]) -> None:
     """Round the direction of ``vector`` to 8 bits a number."""
@@ -103,3 +95,12 @@ def write_row(vector: NDArray[np.float32], row: NDArray[np.int8]) -> None:
     scale = _LEVELS / largest if largest > 0 else np.float32(0)
     for j in range(vector.size):
         row[j] = np.int8(np.rint(vector[j] * scale))
+
+
+@kernel
+def rounded(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Directions (n, d) in 8 bits a number."""
+    rows = np.empty(vectors.shape, np.int8)
+    for i in range(vectors.shape[0]):
+        write_row(vectors[i], rows[i])
+    return rows

@@ -116,9 +116,8 @@ class VoxelMap:
                 self._evidence_was_reset = len(self) > 0
                 return "reset"
             self._evidence_was_reset = False
-            features.classify(
-                self._store, embeddings, calibration_for(features.text_space).scale, self._evidence
-            )
+            scale = calibration_for(features.text_space).scale
+            self._evidence.classify(self._store, features.reader(), embeddings, scale)
             return "recomputed"
 
     def integrate(self, frame: RgbdFrame, prediction: Prediction) -> IntegrateReport:
