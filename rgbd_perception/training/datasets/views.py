@@ -80,6 +80,7 @@ class DataSetInfo:
     depth_mean       metres over the training split; None where nobody has measured it
     depth_std        likewise
     official_count   views of the official split; None where there is no such number
+    official_scenes  recordings of the official split (all of a view's name but the last part); likewise
     has_depth        whether views have depth
     """
 
@@ -91,6 +92,7 @@ class DataSetInfo:
     depth_mean: float | None = None
     depth_std: float | None = None
     official_count: int | None = None
+    official_scenes: int | None = None
     has_depth: bool = True
 
     @property
