@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--every", type=int, default=1, metavar="N", help="list of each N-th frame (ScanNet, Hypersim)"
     )
-    check.add_argument("--condition", default="", help="part of the path of the views wanted (DeLiVER)")
+    check.add_argument(
+        "--condition", default="", metavar="WORD", help="part of the path of the views wanted (DeLiVER)"
+    )
     check.add_argument("--refined-depth", action="store_true", help="in-painted depth instead of raw")
     check.add_argument(
         "--depth-units",
@@ -91,8 +93,8 @@ def check(args: argparse.Namespace) -> tuple[dict[str, Any], list[LabelledViews]
     """Report on every split while it is checked; the JSON, and the splits that could be opened."""
     from rgbd_perception.training.datasets.checking import check_split, shared_views
 
-    layout, names = _choose(args)
     problems: list[str] = []
+    layout, names = _choose(args, problems)
     opened: list[LabelledViews] = []
     splits: list[dict[str, Any]] = []
     for name in names:
@@ -140,9 +142,9 @@ def write_sheet(path: Path, splits: Sequence[LabelledViews], count: int) -> None
         raise UserError(f"cannot write the picture {path}: {error}") from None
 
 
-def _choose(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
-    """The layout, and the splits that are to be checked."""
-    from rgbd_perception.training.datasets.opening import AUTO, find_layout, find_splits
+def _choose(args: argparse.Namespace, problems: list[str]) -> tuple[str, tuple[str, ...]]:
+    """The layout, and the splits that are to be checked; ``problems`` gets the splits that are missing."""
+    from rgbd_perception.training.datasets.opening import AUTO, find_layout, find_splits, layout_module
 
     layout = find_layout(args.path) if args.layout == AUTO else args.layout
     there = find_splits(args.path, layout)
@@ -150,6 +152,9 @@ def _choose(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     if unknown := sorted(set(chosen) - set(there)):
         raise UserError(f"{args.path} ({layout}) has no split {unknown[0]!r}: expected {', '.join(there)}")
     print(f"{args.path}: layout {layout}, splits {', '.join(there)}")
+    if not args.split and not args.partial:
+        missing = [split for split in layout_module(layout).EXPECTED_SPLITS if split not in there]
+        problems += [f"there is no split {split} (--partial: it is not wanted)" for split in missing]
     return layout, chosen
 
 
@@ -225,4 +230,8 @@ def _print_report(report: SplitReport) -> None:
     print(f"  labels: {report.void_share:.1%} of the pixels are void")
     print(f"  {'class':<20} {'pixels':>7}  views")
     for name, share, seen in zip(info.classes, report.shares, report.seen_in, strict=True):
-        print(f"  {name:<20} {share:>7.2%}  {seen}")
+        if seen:
+            print(f"  {name:<20} {share:>7.2%}  {seen}")
+    absent = [name for name, seen in zip(info.classes, report.seen_in, strict=True) if not seen]
+    if absent:
+        print(f"  without any pixel: {', '.join(absent)}")

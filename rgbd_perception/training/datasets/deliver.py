@@ -24,6 +24,7 @@ from rgbd_perception.training.datasets.views import DataSetInfo
 OFFICIAL = {"train": 3983, "val": 2005, "test": 1897}
 """As others report them; the first two also GeminiFusion's authors."""
 
+EXPECTED_SPLITS = tuple(OFFICIAL)
 CONDITIONS = ("cloud", "fog", "night", "rain", "sun")
 MODALITIES = {"hha": "depth", "event": "event", "lidar": "lidar"}
 """Folder to the word in its file names."""

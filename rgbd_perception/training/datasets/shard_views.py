@@ -15,6 +15,7 @@ from rgbd_perception.training.datasets.views import IGNORED, DataSetInfo, Labell
 from rgbd_perception.training.shards import Shard, list_shards, open_shards
 
 SPLITS = ("train", "validation", "test")
+EXPECTED_SPLITS: tuple[str, ...] = ()
 
 
 class ShardViews:

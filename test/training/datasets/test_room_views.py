@@ -18,6 +18,7 @@ from test.training.datasets import minis
 from test.training.tiny import CLASSES, write_tiny_shards
 
 
+@pytest.mark.slow
 def test_a_written_room_is_the_generated_one(tmp_path: Path) -> None:
     from rgbd_perception.sources.synthetic import SyntheticSource, write_folder
 
