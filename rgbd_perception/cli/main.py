@@ -31,6 +31,7 @@ COMMANDS = {
     "query": "ask a saved map where things are, or what is at a point",
     "eval": "score a map against ground truth",
     "eval-model": "score a network on held-out data",
+    "probe": "score a network's embeddings on a labelled data set: text, visual means, linear probe",
     "info": "what a map file or a model contains",
     "export-map": "a map file as point cloud, occupancy grid or list of objects",
     "models": "the networks by name, and the authors' weights into them",
