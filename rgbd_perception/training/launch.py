@@ -63,7 +63,7 @@ def make_fabric(config: RunConfig) -> Fabric:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    _quiet()
     device = _device(config, torch.cuda.is_available())
     processes, machines = _torchrun_sizes() if _started_by_torchrun() else (config.processes, 1)
     if device == "cuda" and processes > torch.cuda.device_count():
@@ -118,12 +118,14 @@ class _Member:
     ) -> None:
         self._config, self._work, self._arguments, self._complaints = config, work, arguments, complaints
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In a spawned process this is the first moment that is ours: before Fabric tells all it does."""
+        self.__dict__.update(state)
+        _quiet()
+
     def __call__(self, fabric: Fabric) -> Any:
         import torch
 
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        # Of 1x1 convolutions in channels-last memory; their gradients are copied, which is what we want.
-        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         if self._config.threads:
             torch.set_num_threads(self._config.threads)
         try:
@@ -136,6 +138,14 @@ class _Member:
         finally:
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
+
+
+def _quiet() -> None:
+    """Without what Fabric and torch tell about themselves."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # Of 1x1 convolutions in channels-last memory: their gradients are copied, which is what we want.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")  # older versions know only that
 
 
 class _HandSignalsOn:
