@@ -15,6 +15,7 @@ from rgbd_perception.training.augment_color import ColorAugmentation, augment_co
 from rgbd_perception.training.augment_depth import DepthAugmentation, augment_depth
 from rgbd_perception.training.crops import CropConfig, random_crop
 from rgbd_perception.training.losses import segment_targets
+from rgbd_perception.training.modality_dropout import drop_modality
 from rgbd_perception.training.shards import Shard, View
 
 
@@ -126,9 +127,4 @@ class BatchMaker:
         config = self._config
         color = augment_color(view.color, config.color, rng)
         depth = augment_depth(view.depth.astype(np.float32) / 1000.0, config.depth, rng)
-        fate = rng.random()
-        if fate < config.drop_depth:
-            depth = np.zeros_like(depth)
-        elif fate < config.drop_depth + config.drop_color:
-            color = np.full_like(color, int(rng.integers(0, 256)))
-        return color, depth
+        return drop_modality(color, depth, config.drop_depth, config.drop_color, rng)
