@@ -76,7 +76,11 @@ def make_fabric(config: RunConfig) -> Fabric:
         # process has of its own part; those of the first are saved.
         start = "popen" if _started_by_torchrun() else "spawn"
         strategy = DDPStrategy(
-            start_method=start, timeout=PATIENCE, gradient_as_bucket_view=True, broadcast_buffers=False
+            start_method=start,
+            timeout=PATIENCE,
+            gradient_as_bucket_view=True,
+            broadcast_buffers=False,
+            find_unused_parameters=config.leaves_out,
         )
     return Fabric(
         accelerator=device,

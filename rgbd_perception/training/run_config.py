@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rgbd_perception.errors import UserError
 
@@ -27,7 +27,12 @@ class RunConfig:
     loaders             threads that make batches ahead
     precision           bf16, fp16: of the matrix products; weights and their average stay in 32 bits
     tensorboard         write curves for TensorBoard beside the log
+
+    ``leaves_out``: whether the network may have parameters that a step does not use, which several processes
+    then look for.
     """
+
+    leaves_out: ClassVar[bool] = False
 
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

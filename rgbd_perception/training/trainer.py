@@ -38,8 +38,8 @@ class Training:
     """What the loop puts together.
 
     epoch_steps  steps of one epoch, for schedules that count epochs
-    scorer       judges the averaged network every ``score_steps`` steps (0: never) and at the end, in the
-                 first process; ``keep`` is called with it when it is better than ever
+    scorer       judges the averaged network every ``score_steps`` steps (0: never) from step ``score_from``
+                 on, and at the end, in the first process; ``keep`` gets it when it is better than ever
     """
 
     objective: Objective
@@ -51,6 +51,7 @@ class Training:
     clip_norm: float = math.inf
     average_decay: float = 0.998
     score_steps: int = 0
+    score_from: int = 0
     scorer: Scorer | None = None
     keep: Callable[[nn.Module, float], None] | None = None
 
@@ -166,6 +167,7 @@ class Trainer:
         names = list(batches[0].counts)
         wholes = self._shared([sum(batch.counts[name] for batch in batches) for name in names])
         sums = dict.fromkeys(names, 0.0)
+        produced: set[str] = set()
         for index, batch in enumerate(batches):
             # The share of this part in the mean over the whole batch; averaged gradients are divided by the
             # number of processes once more.
@@ -174,6 +176,7 @@ class Trainer:
                 for name, whole in zip(names, wholes, strict=True)
             }
             terms = self._backward(batch, shares, last=index == len(batches) - 1)
+            produced |= terms.keys()
             for name, value in terms.items():
                 sums[name] += value * shares[name]
         *means, samples = self._shared([*sums.values(), float(sum(len(batch.names) for batch in batches))])
@@ -189,8 +192,8 @@ class Trainer:
             optimizer.step()
         self.clock.step += 1
         now = time.monotonic()
-        terms = dict(zip(names, means, strict=True))
-        return StepReport(terms, length, rate, int(samples), ready - began, now - began)
+        found = {name: mean for name, mean in zip(names, means, strict=True) if name in produced}
+        return StepReport(found, length, rate, int(samples), ready - began, now - began)
 
     def _begin_step(self) -> float:
         """Seeds, learning rates, no gradients; returns the rate of the first group."""
@@ -252,7 +255,8 @@ class Trainer:
     def _score(self, log: ProgressLog, last: bool) -> None:
         """Judge the averaged network when it is time, and keep it when it is the best so far."""
         training = self._training
-        due = training.score_steps and self.clock.step % training.score_steps == 0
+        step = self.clock.step
+        due = training.score_steps and step % training.score_steps == 0 and step >= training.score_from
         if training.scorer is None or not (due or last):
             return
         score = training.scorer(self.average.model)
