@@ -37,6 +37,7 @@ COMMANDS = {
     "models": "the networks by name, and the authors' weights into them",
     "data": "what a data set for training contains, and what is wrong with it",
     "teach": "let a teacher embed the segments of a labelled data set",
+    "train": "train a network on labelled data sets",
     "distill": "train a network towards text-aligned embeddings",
     "bench": "measure the map beside its peers and the limits of the machine",
     "doctor": "find out what is wrong with this machine, graph or camera",

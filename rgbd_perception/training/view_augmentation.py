@@ -7,7 +7,7 @@ code; without it they are corrected.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -44,6 +44,7 @@ class DveformerAugmentation:
     values are not changed.
     """
 
+    kind: ClassVar[str] = "dveformer"
     size: tuple[int, int] = (480, 640)
     scale: tuple[float, float] = (1.0, 1.4)
     hue: int = 10
@@ -70,6 +71,7 @@ class GeminiAugmentation:
     interpolated, also across holes and edges; corrected, depth takes the nearest pixel.
     """
 
+    kind: ClassVar[str] = "geminifusion"
     size: tuple[int, int] = (480, 640)
     scale: tuple[float, float] = (0.5, 2.0)
     jitter: float = 0.2
@@ -105,6 +107,7 @@ class TokenFusionAugmentation:
     ``as_published`` also pads depth with the mean color (in values of its files: 0.11 m), else with none.
     """
 
+    kind: ClassVar[str] = "tokenfusion"
     size: tuple[int, int] = (500, 500)
     scale: tuple[float, float] = (0.5, 2.0)
     short_side: int = 350
@@ -128,6 +131,7 @@ class TokenFusionAugmentation:
 class RoomsAugmentation:
     """Of ``rgbd_mini``: windows around objects, the failures of real cameras, and missing modalities."""
 
+    kind: ClassVar[str] = "rooms"
     crop: CropConfig = field(default_factory=lambda: CropConfig((240, 320), (0.6, 1.2)))
     color: ColorAugmentation = field(default_factory=ColorAugmentation)
     depth: DepthAugmentation = field(default_factory=DepthAugmentation)
