@@ -21,15 +21,16 @@ from rgbd_perception.training.datasets.views import LabelledView, LabelledViews
 from rgbd_perception.training.labelled_outputs import DepthStatistics, embed_views
 from rgbd_perception.training.losses import cross_entropy_loss
 from rgbd_perception.training.losses.class_weights import ClassPixels
+from rgbd_perception.training.rates import Moment, OneCycle
 from rgbd_perception.training.view_augmentation import DveformerAugmentation
 
 BaseMode = Literal["eval", "train"]
 
 
 class Batch(NamedTuple):
-    """Numbers of views, and whether another epoch comes after them."""
+    """Numbers of views, and of the epoch that sees them."""
 
-    ends_epoch: bool
+    epoch: int
     views: list[int]
 
 
@@ -79,13 +80,13 @@ def train_probe(
     augment = DveformerAugmentation(size=model.config.input_size)
     probe = nn.Parameter(rows.detach().clone().float().to(device))
     peak = config.rate * config.batch / 8
+    cycle = OneCycle()
     optimizer = torch.optim.AdamW([probe], lr=peak, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peak, total_steps=max(2, config.epochs), pct_start=0.1, cycle_momentum=False
-    )
     order = _batches(rng, len(views), config)
     with base_mode(model, config.base):
-        for ends_epoch, batch in progress(order, len(order)):
+        for epoch, batch in progress(order, len(order)):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * cycle.factor(Moment(epoch, config.epochs, epoch / config.epochs, 1))
             seen = [augment(views.view(index), rng) for index in batch]
             labels = _grid_labels(seen, model.config.stride).to(device)
             with torch.no_grad():
@@ -94,18 +95,17 @@ def train_probe(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if ends_epoch:
-                schedule.step()
     return probe.detach().cpu()
 
 
 def _batches(rng: np.random.Generator, views: int, config: ProbeConfig) -> list[Batch]:
     """All views once in each epoch."""
     batches = []
-    for epoch in range(1, config.epochs + 1):
+    for epoch in range(config.epochs):
         order = rng.permutation(views).tolist()
-        parts = [order[start : start + config.batch] for start in range(0, views, config.batch)]
-        batches += [Batch(part is parts[-1] and epoch < config.epochs, part) for part in parts]
+        batches += [
+            Batch(epoch, order[start : start + config.batch]) for start in range(0, views, config.batch)
+        ]
     return batches
 
 
