@@ -140,7 +140,7 @@ def _origin(
     chosen = bool({"depth_mean", "depth_std"} & set(options.settings))
     origin: dict[str, Any] = {
         "file": source.name,
-        "sha256": _sha256(source),
+        "sha256": file_sha256(source),
         "licence": PUBLISHED[name].licence,
         "preprocessing": describe_preprocessing(name, conformed.config, settings, chosen),
         "ignored": list(conformed.ignored),
@@ -151,12 +151,13 @@ def _origin(
     if options.linear_probe is not None:
         origin["linear_probe"] = {
             "file": options.linear_probe.name,
-            "sha256": _sha256(options.linear_probe),
+            "sha256": file_sha256(options.linear_probe),
         }
     return origin
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Hash of a file, as authors publish it, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

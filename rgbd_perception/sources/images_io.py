@@ -30,7 +30,7 @@ def read_depth(path: Path, encoding: str = "mm") -> NDArray[np.float32]:
 
     Raises FrameDropped ``depth_missing``, ``depth_unreadable``, ``depth_invalid``.
     """
-    raw = _decode_16_bit(_read(path, "depth"), "depth", str(path))
+    raw = read_depth_counts(path)
     if encoding == "tum":
         depth: NDArray[np.float32] = np.divide(raw, np.float32(_TUM_UNITS_PER_METRE), dtype=np.float32)
         depth[raw == NO_DEPTH_MM] = 0
@@ -38,6 +38,19 @@ def read_depth(path: Path, encoding: str = "mm") -> NDArray[np.float32]:
     if encoding == "sunrgbd":
         raw = np.bitwise_or(raw >> 3, raw << 13, dtype=np.uint16)
     return millimetres_to_metres(raw)
+
+
+def read_depth_counts(path: Path) -> NDArray[np.uint16]:
+    """The values (H, W) of a 16 bit depth PNG as they are. Raises FrameDropped as ``read_depth``."""
+    return _decode_16_bit(_read(path, "depth"), "depth", str(path))
+
+
+def read_pixels(path: Path, what: str) -> NDArray[np.integer]:
+    """An image file as it is: (H, W) or (H, W, channels) in OpenCV's order bgr(a), 8 or 16 bits.
+
+    ``what`` it is meant to be begins the reasons of FrameDropped: ``missing`` and ``unreadable``.
+    """
+    return _decode(_read(path, what), cv2.IMREAD_UNCHANGED, what, str(path))
 
 
 def read_ids(path: Path) -> NDArray[np.uint16]:

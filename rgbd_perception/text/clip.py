@@ -12,23 +12,20 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.text.encoder import CachingTextEncoder
+from rgbd_perception.text.open_clip_loader import load_open_clip_module
 
-INSTALL = "pip install 'open_clip_torch>=2.24'"
 BATCH = 64
 
 
 def load_open_clip(architecture: str, pretrained: str = "openai") -> CachingTextEncoder:
     """The text tower of ``architecture``, for instance "ViT-L-14-336", in float32 on the CPU.
 
+    pretrained   a name that open_clip downloads, or a file with weights
     Raises UserError where open_clip is missing, does not know the architecture or cannot get its weights.
     """
-    try:
-        import open_clip
-        import torch
-    except ImportError as error:
-        raise UserError(
-            f"the text space open_clip:{architecture} needs open_clip ({error}): {INSTALL}"
-        ) from error
+    import torch
+
+    open_clip = load_open_clip_module()
     # OpenAI's models were trained with an approximate GELU; open_clip has a variant of each name for it.
     variant = f"{architecture}-quickgelu"
     name = variant if pretrained == "openai" and variant in open_clip.list_models() else architecture

@@ -6,7 +6,7 @@ import signal
 import time
 from types import FrameType
 
-from rgbd_perception.training.config import BudgetConfig
+from rgbd_perception.training.run_config import BudgetConfig
 
 
 class TrainingClock:

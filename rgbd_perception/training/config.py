@@ -1,17 +1,17 @@
-"""The training configuration: frozen dataclasses, read from YAML."""
+"""The configuration of ``rgbd_mini``'s training on rendered views: frozen dataclasses, read from YAML."""
 
 from __future__ import annotations
 
-import dataclasses
-import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.training.batches import BatchConfig
 from rgbd_perception.training.crops import CropConfig
+from rgbd_perception.training.run_config import BudgetConfig, RunConfig
 from rgbd_perception.training.schedule import Phase, RateConfig
+from rgbd_perception.training.yaml_config import build, read_values
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,6 @@ class OptimizerConfig:
     average_decay: float = 0.998
 
 
-@dataclass(frozen=True)
-class BudgetConfig:
-    """Length of the training: ``minutes`` of training time; exactly ``steps`` steps where that is not 0."""
-
-    minutes: float = 85.0
-    steps: int = 0
-
-
 def _default_phases() -> tuple[Phase, ...]:
     return (
         Phase(0.0, 12, CropConfig((128, 160), (0.45, 0.9))),
@@ -80,17 +72,15 @@ def _default_phases() -> tuple[Phase, ...]:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(RunConfig):
     """Everything that decides a training run, besides the folders."""
 
     model: str = "rgbd_mini"
     text_space: str = "all-MiniLM-L6-v2"
-    seed: int = 0
     processes: int = 2
     threads: int = 1
-    checkpoint_minutes: float = 3.0
     branch_scale: float = 0.2
-    budget: BudgetConfig = BudgetConfig()
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     views: ViewsConfig = ViewsConfig()
     batches: BatchConfig = field(default_factory=BatchConfig)
     phases: tuple[Phase, ...] = field(default_factory=_default_phases)
@@ -98,62 +88,19 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         smallest = min(phase.batch for phase in self.phases)
-        if smallest < 2 * self.processes:
+        parts = self.processes * self.accumulate
+        if smallest < 2 * parts:
             raise UserError(
-                f"phases: a batch of {smallest} shared by {self.processes} processes: expected at least 2 "
-                "views for each (batch normalisation), use larger batches or fewer processes"
+                f"phases: a batch of {smallest} in {parts} parts, by processes and accumulate: expected at "
+                "least 2 views in each (batch normalisation), use larger batches or fewer parts"
             )
 
 
-Config = TypeVar("Config")
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML file; what it leaves out keeps its default. UserError names what is wrong in it.
 
-
-def load_config(path: Path) -> TrainConfig:
-    """Read a YAML file; what it leaves out keeps its default. UserError names what is wrong in it."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the configuration {path}: {error}") from error
-    return build(TrainConfig, values or {}, str(path))
-
-
-def build(kind: type[Config], values: Any, where: str) -> Config:
-    """``kind`` (a dataclass) from nested plain values; UserError for unknown names and wrong types."""
-    if not isinstance(values, dict):
-        raise UserError(f"{where}: expected names and values, got {values!r}")
-    hints = typing.get_type_hints(kind)
-    names = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - set(names)):
-        raise UserError(
-            f"{where}: unknown {', '.join(map(str, unknown))}: expected some of {', '.join(names)}"
-        )
-    converted = {name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()}
-    try:
-        return kind(**converted)
-    except TypeError as error:
-        raise UserError(f"{where}: {error}") from error
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return build(typing.cast(type, hint), value, where)
-    if typing.get_origin(hint) is tuple:
-        return _convert_tuple(typing.get_args(hint), value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is hint:
-        return value
-    raise UserError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
-
-
-def _convert_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise UserError(f"{where}: expected a list, got {value!r}")
-    if len(kinds) == 2 and kinds[1] is Ellipsis:
-        return tuple(_convert(kinds[0], item, f"{where}[{index}]") for index, item in enumerate(value))
-    if len(value) != len(kinds):
-        raise UserError(f"{where}: expected {len(kinds)} values, got {value!r}")
-    return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    ``overrides`` such as ``budget.minutes=5`` win over the file.
+    """
+    return build(TrainConfig, read_values(path, overrides), str(path))

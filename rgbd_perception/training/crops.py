@@ -30,21 +30,28 @@ def random_crop(view: View, config: CropConfig, rng: np.random.Generator) -> Vie
     Color is averaged or interpolated, depth and rows take the nearest pixel, so that no value is invented.
     Depth stays metric: another zoom looks like a camera with another focal length.
     """
-    window = _window_size(view.color.shape[:2], config, rng)
-    top, left = _place(view.rows, window, rng)
-    cut = (slice(top, top + window[0]), slice(left, left + window[1]))
+    top, left, height, width = draw_window(view.rows, config, rng)
+    cut = (slice(top, top + height), slice(left, left + width))
     width_height = config.size[::-1]
-    shrinks = window[0] > config.size[0]
+    shrinks = height > config.size[0]
     color = cv2.resize(
         np.ascontiguousarray(view.color[cut]),
         width_height,
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
-    pick = _nearest(window, config.size)
+    pick = _nearest((height, width), config.size)
     depth, rows = np.asarray(view.depth[cut])[pick], np.asarray(view.rows[cut])[pick]
     if rng.random() < 0.5:
         color, depth, rows = color[:, ::-1], depth[:, ::-1], rows[:, ::-1]
     return View(color.astype(np.uint8), depth, rows)
+
+
+def draw_window(
+    objects: NDArray[np.integer], config: CropConfig, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a random window of ``objects`` (H, W), ids of objects with 0 = none."""
+    size = _window_size(objects.shape, config, rng)
+    return (*_place(objects, size, rng), *size)
 
 
 def _window_size(shape: tuple[int, ...], config: CropConfig, rng: np.random.Generator) -> tuple[int, int]:
@@ -56,7 +63,7 @@ def _window_size(shape: tuple[int, ...], config: CropConfig, rng: np.random.Gene
     return max(height, 1), max(width, 1)
 
 
-def _place(rows: NDArray[np.uint16], window: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+def _place(rows: NDArray[np.integer], window: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
     """Top left corner of the window: anywhere, or so that a pixel of a random object is inside."""
     space = (rows.shape[0] - window[0], rows.shape[1] - window[1])
     corner = (int(rng.integers(0, space[0] + 1)), int(rng.integers(0, space[1] + 1)))

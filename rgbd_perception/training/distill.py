@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.weights import WeightsInfo
 from rgbd_perception.training.checkpoint import FILE_NAME
 from rgbd_perception.training.config import TrainConfig
 from rgbd_perception.training.export import export_run
+from rgbd_perception.training.launch import launch
 from rgbd_perception.training.render_shards import load_classes, render_all
+from rgbd_perception.training.shard_training import make_shard_trainer
 from rgbd_perception.training.shards import open_shards
-from rgbd_perception.training.team import Team, TeamSession
-from rgbd_perception.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,14 @@ def distill(
         raise UserError(f"expected a checkpoint in {folders.out}, found none: train without --resume first")
     if render:
         render_all(config.views, folders.shards, config.text_space, config.processes)
-    with TeamSession(config.processes, train_member, (config, folders, resume)) as team:
-        finished = train_member(team, config, folders, resume)
+    finished = launch(config, train_member, config, folders, resume)
     return export(config, folders, folders.weights) if finished else None
 
 
-def train_member(team: Team, config: TrainConfig, folders: Folders, resume: bool) -> bool:
-    """What every member of the team does; True where the budget was spent."""
+def train_member(fabric: Fabric, config: TrainConfig, folders: Folders, resume: bool) -> bool:
+    """What every process does; True where the budget was spent."""
     shards = open_shards(folders.shards / "train")
-    trainer = Trainer(config, shards, load_classes(folders.shards), folders.out, team)
+    trainer = make_shard_trainer(fabric, config, shards, load_classes(folders.shards), folders.out)
     if resume:
         trainer.restore()
     return trainer.run()

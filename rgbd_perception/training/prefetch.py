@@ -1,4 +1,4 @@
-"""Batches made ahead of time in a thread: cropping and resizing run while the network computes."""
+"""Batches made ahead of time in threads: cropping and resizing run while the network computes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ Item = TypeVar("Item")
 
 
 class Prefetcher(Generic[Item]):
-    """Items ``make(first)``, ``make(first + 1)``, ...: always ``ahead`` of them begun. A context manager."""
+    """Items ``make(first)``, ``make(first + 1)``, ... in their order. A context manager.
 
-    def __init__(self, make: Callable[[int], Item], first: int, ahead: int = 2) -> None:
+    ``threads`` make them; twice as many are begun ahead of the one that is asked for.
+    """
+
+    def __init__(self, make: Callable[[int], Item], first: int, threads: int = 1) -> None:
         self._make = make
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="batches")
         self._pending: deque[Future[Item]] = deque()
         self._following = first
-        for _ in range(ahead):
+        for _ in range(2 * threads):
             self._begin()
 
     def next(self) -> Item:

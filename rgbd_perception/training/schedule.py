@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rgbd_perception.training.crops import CropConfig
+from rgbd_perception.training.rates import Moment
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class RateConfig:
     warmup: float = 0.015
     decay: float = 0.4
     final: float = 1e-3
+
+    def factor(self, moment: Moment) -> float:
+        """As a ``Schedule``: factor of the peak."""
+        return learning_rate(moment.progress, self) / self.peak
+
+    def stage(self, moment: Moment) -> int:
+        """As a ``Schedule``: there is one stage only."""
+        return 0
 
 
 def learning_rate(progress: float, config: RateConfig) -> float:

@@ -66,7 +66,7 @@ def test_unknown_space() -> None:
 def test_open_clip_says_how_to_install_it() -> None:
     if importlib.util.find_spec("open_clip"):
         pytest.skip("open_clip is installed")
-    with pytest.raises(UserError, match="pip install 'open_clip_torch"):
+    with pytest.raises(UserError, match="pip install 'rgbd_perception"):
         create_text_encoder("open_clip:ViT-L-14-336")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rgbd_perception.models import create_model
 from rgbd_perception.training.config import OptimizerConfig
 from rgbd_perception.training.muon import Muon, orthogonalised
-from rgbd_perception.training.trainer import make_optimizers
+from rgbd_perception.training.optimizers import make_muon
 
 
 @given(rows=st.integers(1, 24), columns=st.integers(1, 24), seed=st.integers(0, 1000))
@@ -63,7 +63,7 @@ def test_it_solves_an_ill_conditioned_regression() -> None:
 @pytest.mark.parametrize("muon", [True, False])
 def test_every_parameter_has_one_optimizer(muon: bool) -> None:
     model = create_model("rgbd_mini")
-    optimizers = make_optimizers(model, OptimizerConfig(muon=muon))
+    optimizers = make_muon(model, OptimizerConfig(muon=muon))
     assert isinstance(optimizers[0], Muon) == muon
     held = [id(item) for one in optimizers for group in one.param_groups for item in group["params"]]
     assert sorted(held) == sorted(id(item) for item in model.parameters())

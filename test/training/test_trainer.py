@@ -18,13 +18,16 @@ import yaml
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.weights import read_weights
 from rgbd_perception.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint_file
-from rgbd_perception.training.config import BudgetConfig, TrainConfig
+from rgbd_perception.training.config import TrainConfig
 from rgbd_perception.training.crops import CropConfig
 from rgbd_perception.training.evaluate import evaluate_model
 from rgbd_perception.training.export import load_averaged_model
+from rgbd_perception.training.launch import make_fabric
 from rgbd_perception.training.progress_log import ProgressLog, StepReport
 from rgbd_perception.training.render_shards import CLASSES_FILE
+from rgbd_perception.training.run_config import BudgetConfig
 from rgbd_perception.training.schedule import Phase
+from rgbd_perception.training.shard_training import make_shard_trainer
 from rgbd_perception.training.shards import open_shards
 from rgbd_perception.training.trainer import Trainer
 from test.training.tiny import class_embeddings, write_tiny_shards
@@ -50,7 +53,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def _trainer(config: TrainConfig, root: Path, out: str) -> Trainer:
-    return Trainer(config, open_shards(root / "train"), class_embeddings(), root / out)
+    fabric = make_fabric(config)
+    return make_shard_trainer(fabric, config, open_shards(root / "train"), class_embeddings(), root / out)
 
 
 def _assert_equal(first: Checkpoint, second: Checkpoint) -> None:
