@@ -74,7 +74,7 @@ def make_fabric(config: RunConfig) -> Fabric:
     if processes * machines > 1:
         # Gradients live in the buckets that are sent: no copies. Buffers are batch statistics, which every
         # process has of its own part; those of the first are saved.
-        start = "popen" if _started_by_torchrun() else "spawn"
+        start: Any = "popen" if _started_by_torchrun() else "spawn"
         strategy = DDPStrategy(
             start_method=start,
             timeout=PATIENCE,

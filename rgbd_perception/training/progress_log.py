@@ -108,7 +108,7 @@ class ProgressLog:
 
     @staticmethod
     def _mean(values: list[float]) -> float:
-        return round(float(np.mean(values)), 4)
+        return round(float(np.mean(values)), 6)
 
 
 def _open_curves(folder: Path) -> Any:

@@ -34,6 +34,8 @@ class ShardObjective(Objective):
     """Distillation towards the targets of the pixels, and a contrast between the classes."""
 
     network: DVEFormer
+    _classes: Tensor
+    _class_weights: Tensor
 
     def __init__(
         self, network: DVEFormer, config: LossConfig, class_embeddings: Tensor, class_weights: Tensor
