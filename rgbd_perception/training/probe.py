@@ -1,8 +1,8 @@
 """How much about the classes is in the embeddings, whatever their text says: visual means and linear probe.
 
-As in DVEFormer (arXiv:2601.00359). The network stays as it is, in evaluation mode. The probe is one bias-free
-linear map on unit embeddings, initialised with the class means of the training views and trained with
-cross-entropy.
+After DVEFormer (arXiv:2601.00359), quick: some cells of rendered views, embedded once. The network stays as
+it is, in evaluation mode. The probe is one bias-free linear map on unit embeddings, initialised with the
+class means of the training views and trained with cross-entropy. ``linear_probe`` has the published protocol.
 """
 
 from __future__ import annotations

@@ -12,10 +12,13 @@ UNKNOWN_COLOR = (40, 40, 40)
 
 def colorize(labels: NDArray[np.integer], vocabulary: Vocabulary) -> NDArray[np.uint8]:
     """Return the (H, W, 3) uint8 rgb picture of labels (H, W); unknown and foreign ids are dark grey."""
-    table = np.empty((len(vocabulary) + 1, 3), dtype=np.uint8)
-    table[:-1] = vocabulary.colors
-    table[-1] = UNKNOWN_COLOR
-    return table[np.minimum(labels, len(vocabulary)).astype(np.intp)]
+    return paint(labels, vocabulary.colors)
+
+
+def paint(labels: NDArray[np.integer], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same in ``colors`` (C, 3) uint8 rgb; -1 is unknown, too."""
+    table = np.concatenate((colors, np.array([UNKNOWN_COLOR], dtype=np.uint8)))
+    return table[np.minimum(labels, len(colors)).astype(np.intp)]
 
 
 def overlay(

@@ -24,14 +24,17 @@ from rgbd_perception.training.datasets.views import DataSetInfo
 OFFICIAL = {"train": 3983, "val": 2005, "test": 1897}
 """As others report them; the first two also GeminiFusion's authors."""
 
+EXPECTED_SPLITS = tuple(OFFICIAL)
 CONDITIONS = ("cloud", "fog", "night", "rain", "sun")
 MODALITIES = {"hha": "depth", "event": "event", "lidar": "lidar"}
 """Folder to the word in its file names."""
 
+_COLOR_ENDING = "_rgb_front.png"
+
 
 @dataclass(frozen=True)
 class DeliverLayout(Layout):
-    """A view's name is ``<condition>/<map>/<number>``; ``modalities`` are the folders that are there."""
+    """A view's name is ``<condition>/<split>/<map>/<number>``; ``modalities``: the folders there are."""
 
     modalities: tuple[str, ...]
 
@@ -55,8 +58,8 @@ class DeliverLayout(Layout):
         return images
 
     def _path(self, folder: str, kind: str, name: str) -> Path:
-        condition, scene, number = PurePosixPath(name).parts
-        return self.root / folder / condition / self.split / scene / f"{number}_{kind}_front.png"
+        stem = self.root / folder / PurePosixPath(name)
+        return stem.with_name(f"{stem.name}_{kind}_front.png")
 
 
 def is_here(root: Path) -> bool:
@@ -73,8 +76,8 @@ def splits(root: Path) -> tuple[str, ...]:
 
 def open_split(root: Path, split: str, options: ViewOptions) -> FileViews:
     """One split, under one condition where one is chosen. Raises UserError where it has no view."""
-    paths = sorted((root / "img").glob(f"*/{split}/*/*_rgb_front.png"))
-    names = [_name(path.relative_to(root / "img")) for path in paths]
+    paths = sorted((root / "img").glob(f"*/{split}/*/*{_COLOR_ENDING}"))
+    names = [path.relative_to(root / "img").as_posix().removesuffix(_COLOR_ENDING) for path in paths]
     names = [name for name in names if options.condition in name]
     if not names:
         wanted = f" with {options.condition!r} in their path" if options.condition else ""
@@ -89,10 +92,6 @@ def open_split(root: Path, split: str, options: ViewOptions) -> FileViews:
         things=DELIVER_25.things,
         official_count=None if options.condition else OFFICIAL.get(split),
         has_depth=False,
+        modalities=there,
     )
     return FileViews(info, names, DeliverLayout(root, split, code, there))
-
-
-def _name(path: Path) -> str:
-    condition, _, scene, file = path.parts
-    return f"{condition}/{scene}/{file.removesuffix('_rgb_front.png')}"

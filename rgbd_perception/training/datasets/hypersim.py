@@ -25,7 +25,7 @@ from rgbd_perception.training.datasets.prepared import (
 )
 from rgbd_perception.training.datasets.split_files import list_splits, read_split
 
-SPLITS = ("train", "valid", "test")
+EXPECTED_SPLITS = SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)

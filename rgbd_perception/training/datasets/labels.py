@@ -43,9 +43,13 @@ class LabelCode:
         named = ", ".join(map(str, ids[:_NAMED_IDS])) + (", ..." if len(ids) > _NAMED_IDS else "")
         void = " or ".join(map(str, sorted(self.void)))
         raise UserError(
-            f"{where}: unknown label {named} in {unknown.size} pixels: expected {self.first} to "
+            f"{where}: unknown label {named}, {_count(unknown.size)}: expected {self.first} to "
             f"{self.first + self.count - 1}, or {void} for void"
         )
+
+
+def _count(pixels: int) -> str:
+    return "1 pixel" if pixels == 1 else f"{pixels} pixels"
 
 
 VOID_IS_0 = frozenset({0})

@@ -26,6 +26,8 @@ from rgbd_perception.training.datasets.split_files import list_splits, read_spli
 from rgbd_perception.training.datasets.views import DataSetInfo
 
 SPLITS = ("train", "val", "test")
+EXPECTED_SPLITS = ("train",)
+"""And one of the others: their lists have either name."""
 
 
 @dataclass(frozen=True)

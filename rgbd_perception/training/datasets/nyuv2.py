@@ -21,6 +21,7 @@ from rgbd_perception.training.datasets.prepared import (
 from rgbd_perception.training.datasets.split_files import list_splits, read_split
 
 OFFICIAL = {"train": 795, "test": 654}
+EXPECTED_SPLITS = tuple(OFFICIAL)
 SEMANTIC = "semantic_40"
 _SIZE = (480, 640)
 _CALIBRATION = (518.857901, 519.469611, 325.582449, 253.736166)

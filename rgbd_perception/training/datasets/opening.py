@@ -17,6 +17,9 @@ AUTO = "auto"
 class LayoutModule(Protocol):
     """What each file of a layout offers."""
 
+    EXPECTED_SPLITS: tuple[str, ...]
+    """The splits that a whole data set has; empty where that is the user's choice."""
+
     def is_here(self, root: Path) -> bool:
         """Whether ``root`` looks like this layout."""
 

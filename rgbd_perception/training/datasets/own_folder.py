@@ -31,6 +31,7 @@ from rgbd_perception.training.datasets.views import DataSetInfo
 CLASSES_FILE = "classes.txt"
 CAMERA_FILE = "camera-intrinsics.txt"
 VOID = "void"
+EXPECTED_SPLITS: tuple[str, ...] = ()
 _ENDINGS = ("png", "jpg", "jpeg")
 
 

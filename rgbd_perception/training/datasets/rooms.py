@@ -22,6 +22,7 @@ from rgbd_perception.training.datasets.views import DataSetInfo
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 SPLITS = ("train", "validation", "test")
+EXPECTED_SPLITS: tuple[str, ...] = ()
 _LABEL = ".label.png"
 _SIZE = "480,480,320,240"
 

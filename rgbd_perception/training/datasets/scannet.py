@@ -24,6 +24,9 @@ from rgbd_perception.training.datasets.prepared import (
 from rgbd_perception.training.datasets.split_files import read_split
 
 OFFICIAL_SCENES = {"train": 1201, "valid": 312, "test": 100}
+EXPECTED_SPLITS = ("train", "valid")
+"""The labels of the test split are secret."""
+
 CLASSES = {20: SCANNET_20, 40: SCANNET_40}
 EVERY = (1, 50, 100, 200, 500)
 """Split files that the preparation writes."""

@@ -15,6 +15,7 @@ from rgbd_perception.training.datasets.views import IGNORED, DataSetInfo, Labell
 from rgbd_perception.training.shards import Shard, list_shards, open_shards
 
 SPLITS = ("train", "validation", "test")
+EXPECTED_SPLITS: tuple[str, ...] = ()
 
 
 class ShardViews:
@@ -41,9 +42,9 @@ class ShardViews:
         return int(self._ends[-1])
 
     def name(self, index: int) -> str:
-        """The shard and the place in it."""
+        """The split, the shard and the place in it."""
         place, inside = self._find(index)
-        return f"{self._folders[place].name}/{inside}"
+        return f"{self._split}/{self._folders[place].name}/{inside}"
 
     def view(self, index: int) -> LabelledView:
         """View ``index``. Raises UserError where its labels point outside of the shard's tables."""

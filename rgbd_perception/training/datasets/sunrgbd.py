@@ -23,6 +23,7 @@ from rgbd_perception.training.datasets.prepared import (
 from rgbd_perception.training.datasets.split_files import list_splits, read_split
 
 OFFICIAL = {"train": 5285, "test": 5050}
+EXPECTED_SPLITS = tuple(OFFICIAL)
 SEMANTIC = "semantic"
 INSTANCES = ("instance_panopticndt", "instance_emsanet", "instance")
 """Newest first; the plain name is that of preparations before version 0.7.0."""

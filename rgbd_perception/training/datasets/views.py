@@ -82,6 +82,7 @@ class DataSetInfo:
     official_count   views of the official split; None where there is no such number
     official_scenes  recordings of the official split (all of a view's name but the last part); likewise
     has_depth        whether views have depth
+    modalities       names of the further images that views have
     """
 
     name: str
@@ -94,6 +95,7 @@ class DataSetInfo:
     official_count: int | None = None
     official_scenes: int | None = None
     has_depth: bool = True
+    modalities: tuple[str, ...] = ()
 
     @property
     def stuff(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Segments of a labelled view: ground-truth classes and instances merged, for DVEFormer's targets."""
+"""Segments of a labelled view as a teacher sees them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.inference.panoptic import LABEL_DIVISOR, VOID
+from rgbd_perception.training.datasets.segments import LABEL_DIVISOR, panoptic_segments
 from rgbd_perception.training.datasets.views import LabelledView
+
+VOID = 0
 
 
 def segment_ids(view: LabelledView, things: Sequence[bool]) -> NDArray[np.int32]:
-    """Ids (H, W): ``(class + 1) * 65536 + k``, VOID where there is no segment; ``things`` by class.
+    """Ids (H, W) of ``panoptic_segments``; a data set without any instances has one segment for each class.
 
-    ``k`` counts the instances of a thing class from 1 in the order of their ids; it is 0 for stuff. An
-    instance that covers several classes is split; pixels of a thing without an instance are void. A data set
-    without instances (None) has one segment for each class.
+    (Where there are instances, pixels of a thing without one are void, as published.)
     """
-    label = view.semantic.astype(np.int64)
-    inside = (label >= 0) & (label < len(things))
-    ids = np.where(inside, (label + 1) * LABEL_DIVISOR, VOID)
-    if view.instance is None:
-        return ids.astype(np.int32)
-    thing = np.zeros(label.shape, bool)
-    thing[inside] = np.asarray(things, bool)[label[inside]]
-    ids[thing & (view.instance <= 0)] = VOID
-    counted = thing & (view.instance > 0)
-    pairs = np.stack((label[counted], view.instance[counted].astype(np.int64)), axis=1)
-    kinds, places = np.unique(pairs, axis=0, return_inverse=True)
-    first = np.searchsorted(kinds[:, 0], kinds[:, 0])
-    numbers = np.arange(len(kinds)) - first + 1
-    if len(kinds) and numbers.max() >= LABEL_DIVISOR:
-        raise ValueError(f"{view.name}: {numbers.max()} instances of a class, expected fewer than 65536")
-    ids[counted] += numbers[places.reshape(-1)]
-    return ids.astype(np.int32)
+    counted = things if view.instance is not None else [False] * len(things)
+    return panoptic_segments(view.semantic, view.instance, counted)
 
 
 def ids_in(segments: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -179,7 +179,7 @@ def test_what_is_larger_than_the_mask_is_cut_to_its_middle(tmp_path: Path) -> No
 def test_deliver_has_modalities_of_one_size_and_conditions(tmp_path: Path) -> None:
     minis.write_deliver(tmp_path)
     views = open_views(tmp_path, "train", options=ViewOptions(condition="fog"))
-    assert [views.name(index) for index in range(len(views))] == ["fog/MAP_1_point102/000001"]
+    assert [views.name(index) for index in range(len(views))] == ["fog/train/MAP_1_point102/000001"]
     view = views.view(0)
     assert {name: image.shape for name, image in view.modalities.items()} == dict.fromkeys(
         ("hha", "event", "lidar"), (*minis.SIZE, 3)
