@@ -87,6 +87,7 @@ def make_shard_trainer(
     out: Path,
 ) -> Trainer:
     """One process of a training on ``shards``; class_embeddings (C, D) unit rows."""
+    config.check_parts(fabric.world_size * config.accumulate)
     torch.manual_seed(config.seed)
     network = create_model(config.model)
     assert isinstance(network, DVEFormer)

@@ -70,6 +70,7 @@ def train_member(fabric: Fabric, recipe: Recipe, data: Path, out: Path, resume: 
 
 def make_view_trainer(fabric: Fabric, recipe: Recipe, data: Path, out: Path) -> Trainer:
     """One process of a training. Raises UserError where data, weights and network do not fit."""
+    recipe.check_parts(fabric.world_size * recipe.accumulate)
     mixture = open_mixture(recipe, data)
     torch.manual_seed(recipe.seed)
     network = make_network(recipe, mixture)
