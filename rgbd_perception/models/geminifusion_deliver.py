@@ -110,9 +110,11 @@ class MergingMit(Mit):
 class GeminiFusionDeliver(Network):
     """Backbone and decoder are shared by all streams; the class scores have the size of the images."""
 
+    config: GeminiFusionDeliverConfig
+
     def __init__(self, config: GeminiFusionDeliverConfig) -> None:
         super().__init__()
-        self.config: GeminiFusionDeliverConfig = config
+        self.config = config
         self.min_size = config.backbone.min_size
         fusion = GeminiFusion(config.fusion_heads)
         self.backbone = MergingMit(config.backbone, fusion, config.drop_path, len(config.modalities))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from rgbd_perception.encodings import NO_DEPTH_MM, millimetres_to_metres
 from rgbd_perception.errors import FrameDropped
 
 _TUM_UNITS_PER_METRE = 5000
+_PNG_COLOR_TYPE, _PNG_PALETTE = 25, b"\x03"
+"""Where a PNG file says how its pixels are written, and what it says for indices into a palette."""
 _COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 """``ConfigHeader`` of compressed_depth_image_transport: format, then the two quantisation parameters."""
 
@@ -54,11 +58,14 @@ def read_pixels(path: Path, what: str) -> NDArray[np.integer]:
 
 
 def read_ids(path: Path) -> NDArray[np.uint16]:
-    """A label or instance PNG of 8 or 16 bits as (H, W) uint16.
+    """A label or instance PNG of 8 or 16 bits, or of indices into a palette, as (H, W) uint16.
 
     Raises FrameDropped ``label_missing``, ``label_unreadable``, ``label_invalid``.
     """
-    return _decode_16_bit(_read(path, "label"), "label", str(path))
+    data = _read(path, "label")
+    if data[:4] == b"\x89PNG" and data[_PNG_COLOR_TYPE : _PNG_COLOR_TYPE + 1] == _PNG_PALETTE:
+        return _decode_palette(data, str(path))
+    return _decode_16_bit(data, "label", str(path))
 
 
 def limit_depth(depth: NDArray[np.float32], max_depth: float) -> NDArray[np.float32]:
@@ -104,12 +111,22 @@ def decode_compressed_depth(data: bytes, image_format: str) -> NDArray[np.float3
     return depth
 
 
+def _decode_palette(data: bytes, name: str) -> NDArray[np.uint16]:
+    """The indices; OpenCV would give the colors."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image, dtype=np.uint16)
+    except (OSError, SyntaxError) as error:
+        raise FrameDropped("label_unreadable", f"{name} is not a whole PNG image: {error}") from None
+
+
 def _decode_16_bit(data: bytes, what: str, name: str) -> NDArray[np.uint16]:
     pixels = _decode(data, cv2.IMREAD_UNCHANGED, what, name)
     if pixels.ndim != 2 or (pixels.dtype != np.uint16 and what == "depth"):
         raise FrameDropped(
             f"{what}_invalid",
-            f"expected one channel of 16 bits, got {pixels.shape} {pixels.dtype} in {name}",
+            f"expected one channel of {'8 or 16' if what == 'label' else '16'} bits, "
+            f"got {pixels.shape} {pixels.dtype} in {name}",
         )
     return pixels.astype(np.uint16, copy=False)
 

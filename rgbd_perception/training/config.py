@@ -89,8 +89,11 @@ class TrainConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_parts(self.processes * self.accumulate)
+
+    def check_parts(self, parts: int) -> None:
+        """UserError unless every part of a batch has two views, which batch normalisation needs."""
         smallest = min(phase.batch for phase in self.phases)
-        parts = self.processes * self.accumulate
         if smallest < 2 * parts:
             raise UserError(
                 f"phases: a batch of {smallest} in {parts} parts, by processes and accumulate: expected at "

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.queues import SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.training.run_config import RunConfig
@@ -74,7 +74,7 @@ def make_fabric(config: RunConfig) -> Fabric:
     if processes * machines > 1:
         # Gradients live in the buckets that are sent: no copies. Buffers are batch statistics, which every
         # process has of its own part; those of the first are saved.
-        start = "popen" if _started_by_torchrun() else "spawn"
+        start: Literal["popen", "spawn"] = "popen" if _started_by_torchrun() else "spawn"
         strategy = DDPStrategy(
             start_method=start,
             timeout=PATIENCE,

@@ -78,11 +78,8 @@ class ProgressLog:
             "gradient": self._mean([report.gradient for report in self._reports]),
             "rate": self._reports[-1].rate,
             "samples_per_s": round(sum(report.samples for report in self._reports) / seconds, 2),
-            "waiting_share": round(
-                sum(report.waiting_s for report in self._reports)
-                / max(sum(report.seconds for report in self._reports), 1e-9),
-                4,
-            ),
+            "seconds": self._mean([report.seconds for report in self._reports]),
+            "waiting_share": round(self._waiting_share(), 4),
             "left_minutes": round(self._clock.left_s / 60.0, 1),
         }
         self._append(entry)
@@ -103,12 +100,16 @@ class ProgressLog:
                 if name != "step":
                     self._curves.add_scalar(name, value, entry["step"])
 
+    def _waiting_share(self) -> float:
+        waiting = sum(report.waiting_s for report in self._reports)
+        return waiting / max(sum(report.seconds for report in self._reports), 1e-9)
+
     def _names(self) -> list[str]:
         return list(self._reports[-1].terms)
 
     @staticmethod
     def _mean(values: list[float]) -> float:
-        return round(float(np.mean(values)), 4)
+        return round(float(np.mean(values)), 6)
 
 
 def _open_curves(folder: Path) -> Any:
@@ -116,6 +117,6 @@ def _open_curves(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UserError(
-            "tensorboard: the package is not installed: pip install 'rgbd_perception[train]'"
+            "tensorboard: the package is not installed: pip install 'rgbd_perception[tensorboard]'"
         ) from error
     return SummaryWriter(str(folder))

@@ -176,7 +176,10 @@ class Recipe(RunConfig):
         super().__post_init__()
         if not self.model:
             raise UserError("model: expected the name of a network, as in rgbd-perception models list")
-        parts = self.processes * self.accumulate
+        self.check_parts(self.processes * self.accumulate)
+
+    def check_parts(self, parts: int) -> None:
+        """UserError unless a batch can be cut into so many equal parts."""
         if self.batch < parts or self.batch % parts:
             raise UserError(
                 f"batch: {self.batch} samples cannot be cut into {parts} equal parts, by processes and "

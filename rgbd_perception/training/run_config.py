@@ -26,6 +26,7 @@ class RunConfig:
                         memory, the same gradient (but for batch normalisation, which sees one part)
     loaders             threads that make batches ahead
     precision           bf16, fp16: of the matrix products; weights and their average stay in 32 bits
+    log_seconds         between two lines of the log; 0: every step
     tensorboard         write curves for TensorBoard beside the log
 
     ``leaves_out``: whether the network may have parameters that a step does not use, which several processes
@@ -42,6 +43,7 @@ class RunConfig:
     loaders: int = 1
     accumulate: int = 1
     checkpoint_minutes: float = 3.0
+    log_seconds: float = 10.0
     tensorboard: bool = False
 
     def __post_init__(self) -> None:

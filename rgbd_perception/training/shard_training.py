@@ -34,6 +34,8 @@ class ShardObjective(Objective):
     """Distillation towards the targets of the pixels, and a contrast between the classes."""
 
     network: DVEFormer
+    _classes: Tensor
+    _class_weights: Tensor
 
     def __init__(
         self, network: DVEFormer, config: LossConfig, class_embeddings: Tensor, class_weights: Tensor
@@ -85,6 +87,7 @@ def make_shard_trainer(
     out: Path,
 ) -> Trainer:
     """One process of a training on ``shards``; class_embeddings (C, D) unit rows."""
+    config.check_parts(fabric.world_size * config.accumulate)
     torch.manual_seed(config.seed)
     network = create_model(config.model)
     assert isinstance(network, DVEFormer)

@@ -117,7 +117,8 @@ class Trainer:
     def _run(self) -> bool:
         self._objective.train()
         leads = self._fabric.is_global_zero
-        log = ProgressLog(self._out, self.clock, curves=self._config.tensorboard) if leads else None
+        config = self._config
+        log = ProgressLog(self._out, self.clock, config.log_seconds, config.tensorboard) if leads else None
         saved = time.monotonic()
         with StopRequest() as stop:
             proceed = self._agree(stop)

@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rgbd_perception.models.geminifusion_deliver import GeminiFusionDeliver
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.datasets.views import LabelledView, LabelledViews
 from rgbd_perception.training.losses.semantic import at_size_of
 from rgbd_perception.training.metrics import Confusion, MeanOver, SegmentationScores
 from rgbd_perception.training.view_batches import stack_views
 from rgbd_perception.training.view_geometry import resize_view
-from rgbd_perception.training.view_objectives import predict
+from rgbd_perception.training.view_objectives import extra_images, predict
 
 MULTIPLE = 32
 
@@ -61,8 +60,7 @@ def _labels(
     network: Network, view: LabelledView, device: torch.device
 ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     """Truth and prediction (H, W)."""
-    deliver = isinstance(network, GeminiFusionDeliver)
-    batch = stack_views([view], network.config.modalities[1:] if deliver else ())
+    batch = stack_views([view], extra_images(network))
     batch = batch._replace(
         color=batch.color.to(device),
         depth=batch.depth.to(device),

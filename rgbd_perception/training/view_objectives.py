@@ -30,6 +30,8 @@ from rgbd_perception.training.view_batches import ViewBatch
 class ViewObjective(Objective):
     """A published network with the loss of its recipe."""
 
+    _class_weights: Tensor | None
+
     def __init__(self, network: Network, recipe: Recipe, class_weights: Tensor | None = None) -> None:
         """class_weights (C,), where the loss has some."""
         super().__init__()
@@ -99,6 +101,11 @@ def predict(network: Network, batch: ViewBatch) -> ModelOutput:
     if isinstance(network, GeminiFusionDeliver):
         return network(inputs_of(network, batch))
     return network(*inputs_of(network, batch))
+
+
+def extra_images(network: Network) -> tuple[str, ...]:
+    """Names of the images that ``network`` takes besides color, where depth is not the one."""
+    return network.config.modalities[1:] if isinstance(network, GeminiFusionDeliver) else ()
 
 
 def inputs_of(network: Network, batch: ViewBatch) -> tuple[Tensor, ...]:

@@ -13,7 +13,6 @@ from torch import Tensor
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.weights import WeightsInfo, save_weights, write_whole
 from rgbd_perception.models import create_model
-from rgbd_perception.models.geminifusion_deliver import GeminiFusionDeliver
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.checkpoint import FILE_NAME, load_checkpoint_file
 from rgbd_perception.training.datasets.mixture import Mixture, Part
@@ -29,7 +28,7 @@ from rgbd_perception.training.teacher.taught import taught_views
 from rgbd_perception.training.trainer import Trainer, Training
 from rgbd_perception.training.validation import score_views
 from rgbd_perception.training.view_batches import ViewBatches
-from rgbd_perception.training.view_objectives import ViewObjective
+from rgbd_perception.training.view_objectives import ViewObjective, extra_images
 from rgbd_perception.training.yaml_config import write_values
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ def train_member(fabric: Fabric, recipe: Recipe, data: Path, out: Path, resume: 
 
 def make_view_trainer(fabric: Fabric, recipe: Recipe, data: Path, out: Path) -> Trainer:
     """One process of a training. Raises UserError where data, weights and network do not fit."""
+    recipe.check_parts(fabric.world_size * recipe.accumulate)
     mixture = open_mixture(recipe, data)
     torch.manual_seed(recipe.seed)
     network = make_network(recipe, mixture)
@@ -79,7 +79,7 @@ def make_view_trainer(fabric: Fabric, recipe: Recipe, data: Path, out: Path) -> 
     if recipe.weights:
         load_weights(network, Path(recipe.weights), recipe.weights_without, mixture.info.classes)
     optimizer = make_optimizer(network, recipe)
-    batches = ViewBatches(mixture, recipe, network.config.stride, _extras(network))
+    batches = ViewBatches(mixture, recipe, network.config.stride, extra_images(network))
     epoch_steps = batches.epoch_steps
     training = Training(
         objective=ViewObjective(network, recipe, _class_weights(recipe, mixture)),
@@ -159,10 +159,6 @@ def _open(config: DataSetConfig, data: Path) -> LabelledViews:
     root = data / config.folder
     views = open_views(root, config.split, config.layout, config.options)
     return taught_views(views, root, config.teacher) if config.teacher else views
-
-
-def _extras(network: Network) -> tuple[str, ...]:
-    return network.config.modalities[1:] if isinstance(network, GeminiFusionDeliver) else ()
 
 
 def _class_weights(recipe: Recipe, mixture: Mixture) -> Tensor | None:

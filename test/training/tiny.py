@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,3 +45,22 @@ def _rectangles(rng: np.random.Generator) -> NDArray[np.int64]:
         top, left = rng.integers(0, SIZE[0] - 24), rng.integers(0, SIZE[1] - 32)
         image[top : top + 24, left : left + 32] = label
     return image
+
+
+def write_tiny_folder(root: Path, views: int = 8) -> None:
+    """Labelled images of a user's own, as ``datasets.own_folder`` reads them: splits train and test."""
+    for kind in ("color", "label", "depth"):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+    names = [f"{index:03d}" for index in range(views)]
+    for index, name in enumerate(names):
+        classes = _rectangles(np.random.default_rng((0, index)))
+        images = {
+            "color": COLORS[classes][..., ::-1],
+            "label": classes.astype(np.uint8),
+            "depth": np.where(classes > 0, 1500, 3000).astype(np.uint16),
+        }
+        for kind, image in images.items():
+            assert cv2.imwrite(str(root / kind / f"{name}.png"), image)
+    (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    (root / "train.txt").write_text("\n".join(names) + "\n")
+    (root / "test.txt").write_text("\n".join(names[:2]) + "\n")

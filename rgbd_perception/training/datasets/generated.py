@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from rgbd_perception.errors import UserError
 from rgbd_perception.sources.options import SourceOptions
 from rgbd_perception.training.datasets.class_lists import class_list
-from rgbd_perception.training.datasets.options import ALL
+from rgbd_perception.training.datasets.options import ALL, ViewOptions
 from rgbd_perception.training.datasets.views import IGNORED, DataSetInfo, LabelledView
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rgbd_perception.sources.synthetic import SyntheticSource
 
 PREFIX = "synthetic:"
+EXPECTED_SPLITS: tuple[str, ...] = ()
 _MAX_DEPTH = 20.0
 """Metres; the rooms are smaller."""
 
@@ -66,3 +68,19 @@ def open_generated(spec: str, frames: int = 300, size: tuple[int, int] = (240, 3
         raise UserError(f"expected {PREFIX}SEED with a whole number, got {spec!r}")
     options = SourceOptions(max_depth=_MAX_DEPTH)
     return GeneratedViews(SyntheticSource(int(seed), frames=frames, size=size, options=options))
+
+
+def is_here(root: Path) -> bool:
+    """Whether ``root`` is no folder but names a generated apartment."""
+    return str(root).startswith(PREFIX)
+
+
+def splits(root: Path) -> tuple[str, ...]:
+    """One, with all frames."""
+    return (ALL,) if is_here(root) else ()
+
+
+def open_split(root: Path, split: str, options: ViewOptions) -> GeneratedViews:
+    """The apartment. Raises UserError."""
+    del split, options  # there is one split, of one form
+    return open_generated(str(root))

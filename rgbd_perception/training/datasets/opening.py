@@ -31,6 +31,7 @@ class LayoutModule(Protocol):
 
 
 LAYOUTS: Mapping[str, tuple[str, str]] = {
+    "synthetic": ("generated", "synthetic:SEED, no folder but rooms rendered when they are asked for"),
     "shards": ("shard_views", "shard_*/shard.json, as `distill` renders them"),
     "rooms": ("rooms", "frame-*.label.png, as `synth` writes them"),
     "list": (
@@ -56,14 +57,14 @@ def layout_module(layout: str) -> LayoutModule:
 
 def find_layout(root: Path) -> str:
     """Name of the layout of ``root``. Raises UserError, naming what was looked for, where it has none."""
-    if not root.is_dir():
-        raise UserError(f"expected a folder with a data set, {root} is none")
     try:
         found = (name for name in LAYOUTS if layout_module(name).is_here(root))
         if name := next(found, None):
             return name
     except OSError as error:
         raise UserError(f"cannot read {root}: {error.strerror or error}") from None
+    if not root.is_dir():
+        raise UserError(f"expected a folder with a data set, {root} is none")
     wanted = "; ".join(f"{name}: {looks}" for name, (_, looks) in LAYOUTS.items())
     raise UserError(f"found no data set in {root}; looked for {wanted}")
 

@@ -1,19 +1,11 @@
-"""Ground-truth segments: classes and instances as one id of each pixel, and their embeddings."""
+"""Ground-truth segments: classes and instances as one id of each pixel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rgbd_perception.training.datasets.views import (
-    DataSetInfo,
-    LabelledView,
-    LabelledViews,
-    SegmentEmbeddings,
-)
 
 LABEL_DIVISOR = 1 << 16
 """As in ``inference.panoptic``, which needs torch."""
@@ -39,31 +31,3 @@ def panoptic_segments(
     ids[is_thing] = 0
     ids[counted] = (classes * LABEL_DIVISOR + numbers)[places]
     return ids.astype(np.int32)
-
-
-class EmbeddedViews:
-    """Views with the embeddings of their segments (a LabelledViews).
-
-    ``load`` takes a view's name; None where there are no embeddings for it.
-    """
-
-    def __init__(self, views: LabelledViews, load: Callable[[str], SegmentEmbeddings | None]) -> None:
-        self._views, self._load = views, load
-
-    @property
-    def info(self) -> DataSetInfo:
-        """That of the views."""
-        return self._views.info
-
-    def __len__(self) -> int:
-        return len(self._views)
-
-    def name(self, index: int) -> str:
-        """That of the view."""
-        return self._views.name(index)
-
-    def view(self, index: int) -> LabelledView:
-        """View ``index`` with segments and embeddings. Raises UserError."""
-        view = self._views.view(index)
-        segments = panoptic_segments(view.semantic, view.instance, self.info.things)
-        return replace(view, segments=segments, embeddings=self._load(view.name))

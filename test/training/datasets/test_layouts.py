@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from rgbd_perception.errors import UserError
 from rgbd_perception.inference.preprocessing_facts import DEPTH_STATISTICS
 from rgbd_perception.training.datasets.class_lists import SCENES
 from rgbd_perception.training.datasets.opening import find_layout, find_splits, open_views
@@ -207,3 +209,16 @@ def test_an_own_folder_without_lists_is_one_split(tmp_path: Path) -> None:
     camera = views.view(0).intrinsics
     assert camera is not None
     assert camera.fx == 20
+
+
+def test_labels_may_be_indices_into_a_palette(tmp_path: Path) -> None:
+    minis.write_own_folder(tmp_path)
+    path = tmp_path / "label" / "a.png"
+    plain = first_view(tmp_path).semantic
+    image = Image.fromarray(minis.labels(0, 255), mode="P")
+    image.putpalette([value for color in range(256) for value in (color, 255 - color, 7)])
+    image.save(path)
+    assert np.array_equal(first_view(tmp_path).semantic, plain)
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(UserError, match=r"a\.png is not a whole PNG"):
+        first_view(tmp_path)

@@ -73,4 +73,6 @@ def test_rooms_of_different_classes_are_not_mixed(tmp_path: Path) -> None:
 
 def test_a_seed_is_a_number() -> None:
     with pytest.raises(UserError, match="synthetic:SEED"):
-        open_generated("synthetic:x")
+        open_views(Path("synthetic:x"), "all")
+    with pytest.raises(UserError, match="no split 'train'"):
+        open_views(Path("synthetic:1"), "train")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rgbd_perception.inference import panoptic
-from rgbd_perception.training.datasets.segments import LABEL_DIVISOR, EmbeddedViews, panoptic_segments
-from rgbd_perception.training.datasets.views import IGNORED, SegmentEmbeddings
-from test.training.datasets.made import MadeViews
+from rgbd_perception.training.datasets.segments import LABEL_DIVISOR, panoptic_segments
+from rgbd_perception.training.datasets.views import IGNORED
 
 THINGS = (False, True, True)
 
@@ -38,15 +37,3 @@ def test_without_instances_only_stuff_has_segments() -> None:
 
 def test_the_encoding_is_that_of_the_networks_output() -> None:
     assert LABEL_DIVISOR == panoptic.LABEL_DIVISOR
-
-
-def test_views_get_their_embeddings_by_name() -> None:
-    loaded = SegmentEmbeddings(np.array([LABEL_DIVISOR]), np.ones((1, 1, 1), np.float32))
-    views = EmbeddedViews(MadeViews("made", ("wall", "chair"), 2), {"1": loaded}.get)
-    assert views.view(0).embeddings is None
-    view = views.view(1)
-    assert view.embeddings is loaded
-    assert view.segments is not None
-    assert view.segments[:, 0].tolist() == [0, LABEL_DIVISOR, 0]
-    assert len(views) == 2
-    assert views.info.name == "made"
