@@ -73,28 +73,44 @@ def fixed_texts(count: int = 100) -> tuple[str, ...]:
     return tuple(islice((text for text in dict.fromkeys(in_turn) if text is not None), count))
 
 
+def apartment_maps(
+    configs: Sequence[MapConfig], seeds: Sequence[int], views: int, model: str
+) -> Iterator[tuple[VoxelMap, ...]]:
+    """For each of the apartments ``seeds`` yield a map for each of ``configs``, of the same ``views`` frames
+    with the predictions of ``model``; they are closed when the next one is asked for.
+
+    Raises UserError where the network cannot be had.
+    """
+    if not seeds:
+        return
+    from rgbd_perception.inference import Predictor
+    from rgbd_perception.sources.synthetic import SyntheticSource
+
+    predictor = Predictor(model)
+    for seed in seeds:
+        maps = tuple(VoxelMap(config) for config in configs)
+        for voxel_map in maps:
+            voxel_map.set_vocabulary(predictor.vocabulary, predictor.class_embeddings)
+        for frame in SyntheticSource(seed, frames=views):
+            _integrate(maps, frame, predictor(frame, masks=False))
+        yield maps
+        for voxel_map in maps:
+            voxel_map.close()
+
+
 def apartment_agreement(count: int, views: int, model: str) -> Iterator[Agreement]:
     """Yield what each of ``count`` held-out apartments says, with the predictions of ``model`` for ``views``
     frames.
 
     Raises UserError where the network or the text encoder cannot be had.
     """
-    from rgbd_perception.inference import Predictor
-    from rgbd_perception.sources.synthetic import SyntheticSource
     from rgbd_perception.text import create_text_encoder
 
-    predictor = Predictor(model)
-    encoder = create_text_encoder(predictor.text_space)
+    seeds = range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + count)
     texts = fixed_texts()
-    for seed in range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + count):
-        maps = (VoxelMap(exact_config(MapConfig())), VoxelMap())
-        for voxel_map in maps:
-            voxel_map.set_vocabulary(predictor.vocabulary, predictor.class_embeddings)
-        for frame in SyntheticSource(seed, frames=views):
-            _integrate(maps, frame, predictor(frame, masks=False))
+    for maps in apartment_maps((exact_config(MapConfig()), MapConfig()), seeds, views, model):
+        encoder = create_text_encoder(maps[0].text_space)
         yield compare(*maps, texts[:VOXEL_TEXTS], texts, encoder)
-        for voxel_map in maps:
-            voxel_map.close()
 
 
 def scene_agreement(embeddings: Embeddings, dim: int, voxels: int) -> Agreement:
