@@ -65,23 +65,24 @@ def _rounded(vectors: Vectors) -> Vectors:
 
 
 def _subspace(dims: int, centred: bool, bits: int) -> VectorCode:
-    """Principal components, with the mean taken off and given back (PCA) or through the origin."""
+    """Principal components, with the mean taken off and given back (PCA) or through the origin. The largest
+    coordinate of a vector takes all bits; with a mean the length counts too, and takes two bytes."""
 
     def learn(seen: Vectors) -> There:
         mean, basis = _principal(seen, dims, centred)
-        limits = np.quantile(np.abs((seen - mean) @ basis), 0.999, axis=0).astype(np.float32)
-        steps = limits / np.float32(2 ** (bits - 1) - 1)
 
         def there(vectors: Vectors) -> Vectors:
             coordinates = (vectors - mean) @ basis
             if bits < 32:
-                coordinates = np.rint(np.clip(coordinates, -limits, limits) / steps) * steps
+                levels = np.float32(2 ** (bits - 1) - 1)
+                step = np.abs(coordinates).max(axis=1, keepdims=True) / levels
+                coordinates = np.rint(coordinates / np.maximum(step, 1e-12)) * step
             return coordinates @ basis.T + mean
 
         return there
 
     kind = "PCA with its mean" if centred else "subspace through 0"
-    return VectorCode(f"{kind}, {dims} x {bits} bits", lambda _: dims * bits / 8, learn)
+    return VectorCode(f"{kind}, {dims} x {bits} bits", lambda _: dims * bits / 8 + 2 * centred, learn)
 
 
 def _product(dims: int, parts: int) -> VectorCode:

@@ -35,6 +35,8 @@ stereo. Half a voxel more for an established voxel."""
 _NEAREST_PLANE, _STEEPEST_CELLS = 0.25, 2.0
 """A plane that passes the camera at this distance (metres) changes 1 / depth by 1 / (distance x focal length)
 a cell. What is nearer than the voxel by more than so many cells of that is another thing in front of it."""
+_CELLS_ON = 3.0
+"""From a cell that a voxel touches to the middle of the voxel, at most."""
 _MOST_PLACES = 1 << 15
 """Places for blocks that one frame looks at; a finer map takes turns."""
 _HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
@@ -63,7 +65,7 @@ def find_seen_through(
     )  # fmt: skip
     keys, clear = np.empty(config.carve_voxels, np.int64), np.empty(config.carve_voxels, np.bool_)
     found = _see_through(
-        blocks.bits, numbers[:count], places[:count], phase, samples.nearest,
+        blocks.bits, numbers[:count], places[:count], phase, samples.nearest, samples.depth,
         k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
     )  # fmt: skip
     rows = store.index.find(keys[:found])
@@ -164,6 +166,7 @@ def _see_through(
     places: NDArray[np.int64],
     phase: int,
     nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -200,7 +203,7 @@ def _see_through(
                     if z > reach or z - _HALF_DIAGONAL * voxel_size < _NEAREST:
                         seen = _NOT
                     else:
-                        seen = _see(nearest, fx, fy, cx, cy, x, y, z, voxel_size)
+                        seen = _see(nearest, depth, fx, fy, cx, cy, x, y, z, voxel_size)
                     if seen != _NOT:
                         keys[count] = pack_one(vx, vy, vz)
                         clear[count] = seen == _CLEARLY
@@ -211,8 +214,33 @@ def _see_through(
 
 
 @kernel
+def _slope(nearest: NDArray[np.float32], row: int, column: int, down: int, right: int) -> float:
+    """Change of 1 / depth (1/m) from a cell to the next one, on the side where it changes less: at the edge
+    of a thing that is the side of the thing. Negative where neither neighbour was measured."""
+    here, least = np.float32(1) / nearest[row, column], np.float32(-1)
+    for side in (-1, 1):
+        v, u = row + side * down, column + side * right
+        if v >= 0 and v < nearest.shape[0] and u >= 0 and u < nearest.shape[1] and nearest[v, u] > 0:
+            change = abs(np.float32(1) / nearest[v, u] - here)
+            if least < 0 or change < least:
+                least = change
+    return least
+
+
+@kernel
+def _leads_to(nearest: NDArray[np.float32], row: int, column: int, z: float) -> bool:
+    """Whether the surface in a cell may reach depth ``z`` a few cells on. 1 / depth of a plane changes
+    evenly over the image."""
+    across, down = _slope(nearest, row, column, 0, 1), _slope(nearest, row, column, 1, 0)
+    if across < 0 or down < 0:
+        return True
+    return 1.0 / nearest[row, column] - _CELLS_ON * (across + down) - _MARGIN_SLOPE <= 1.0 / z
+
+
+@kernel
 def _see(
     nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -233,22 +261,27 @@ def _see(
     if right < 0 or bottom < 0 or left >= width or top >= height:
         return _NOT
     margin = _HALF_DIAGONAL * voxel_size + _MARGIN_SLOPE * z * z
+    low, high = z - margin, z + margin
     row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
-    if 0 < nearest[row, column] < z + margin:  # the usual case: it is still there
-        return _NOT
-    front = min(z - margin, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
+    here = nearest[row, column]
+    if 0 < here < high and (here >= low or depth[row, column] < high):
+        return _NOT  # the usual case: it is still there, or hidden
+    front = min(low, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
     ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
     first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
     first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
     own = (right - left + 1) * (bottom - top + 1)
-    free, close = 0, False
+    free, clear = 0, True
     for row in range(first_row, last_row + 1):
         for column in range(first_column, last_column + 1):
-            if front < nearest[row, column] < z + margin:
+            here = nearest[row, column]
+            if front < here < high and (here >= low or _leads_to(nearest, row, column, z)):
                 return _NOT
-            close = close or front < nearest[row, column] < z + margin + 0.5 * voxel_size
+            clear = clear and not front < here < high + 0.5 * voxel_size
             if top <= row <= bottom and left <= column <= right:
-                free += nearest[row, column] > z
-    if free == own and not close:
+                past = here > z
+                clear = clear and past
+                free += past or (0 < here < low and depth[row, column] > high)
+    if free == own and clear:
         return _CLEARLY
     return _PARTLY if 2 * free >= own else _NOT
