@@ -3,8 +3,9 @@
 Every frame goes through the blocks of the map (blocks.py) in the camera's view and looks at each voxel in
 them: at its own cells of the depth image, and at those that the ball around it touches. If even one pixel in
 these shows something at the voxel's depth, or a surface that may lead there, the voxel stays: a grazed floor
-voxel covers cells that see the floor itself, a thin leg is at least one near pixel. A cell that shows
-something far in front, or nothing at all, proves nothing.
+voxel covers cells that see the floor itself, a thin leg is at least one near pixel. A surface leads there
+when 1 / depth, which is even over the image of a plane, changes fast enough at that cell; the edge of a thing
+in front does not. A cell that shows something far in front, or nothing at all, proves nothing.
 
 How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
 for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
@@ -237,7 +238,7 @@ def _leads_to(nearest: NDArray[np.float32], row: int, column: int, z: float) -> 
     return 1.0 / nearest[row, column] - _CELLS_ON * (across + down) - _MARGIN_SLOPE <= 1.0 / z
 
 
-@kernel
+@kernel(inline="always")  # called for every voxel in view
 def _see(
     nearest: NDArray[np.float32],
     depth: NDArray[np.float32],
@@ -261,27 +262,64 @@ def _see(
     if right < 0 or bottom < 0 or left >= width or top >= height:
         return _NOT
     margin = _HALF_DIAGONAL * voxel_size + _MARGIN_SLOPE * z * z
-    low, high = z - margin, z + margin
     row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
     here = nearest[row, column]
-    if 0 < here < high and (here >= low or depth[row, column] < high):
+    if 0 < here < z + margin and (here >= z - margin or depth[row, column] < z + margin):
         return _NOT  # the usual case: it is still there, or hidden
-    front = min(low, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
-    ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
-    first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
-    first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
     own = (right - left + 1) * (bottom - top + 1)
-    free, clear = 0, True
+    past, free = _count_free(nearest, depth, top, bottom, left, right, z, margin)
+    if 2 * free < own:
+        return _NOT
+    around = _look_around(nearest, u, v, z, fx, fy, margin, voxel_size)
+    return min(around, _PARTLY) if past < own else around
+
+
+@kernel
+def _count_free(
+    nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    z: float,
+    margin: float,
+) -> tuple[int, int]:
+    """Cells of a voxel all of which see past depth ``z``, and those that do so for the most part: the edge of
+    a nearer thing may be in them."""
+    past, free = 0, 0
+    for row in range(max(top, 0), min(bottom, nearest.shape[0] - 1) + 1):
+        for column in range(max(left, 0), min(right, nearest.shape[1] - 1) + 1):
+            here = nearest[row, column]
+            past += here > z
+            free += here > z or (0 < here < z - margin and depth[row, column] > z + margin)
+    return past, free
+
+
+@kernel
+def _look_around(
+    nearest: NDArray[np.float32],
+    u: float,
+    v: float,
+    z: float,
+    fx: float,
+    fy: float,
+    margin: float,
+    voxel_size: float,
+) -> int:
+    """What the cells that the ball around a voxel at pixel (u, v), depth ``z``, touches leave possible."""
+    height, width = nearest.shape
+    ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
+    low, high = z - margin, z + margin
+    front = min(low, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
+    clear = True
+    first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
+    first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
     for row in range(first_row, last_row + 1):
         for column in range(first_column, last_column + 1):
             here = nearest[row, column]
+            # What is in front is the edge of a nearer thing, or a surface seen at a grazing angle.
             if front < here < high and (here >= low or _leads_to(nearest, row, column, z)):
                 return _NOT
-            clear = clear and not front < here < high + 0.5 * voxel_size
-            if top <= row <= bottom and left <= column <= right:
-                past = here > z
-                clear = clear and past
-                free += past or (0 < here < low and depth[row, column] > high)
-    if free == own and clear:
-        return _CLEARLY
-    return _PARTLY if 2 * free >= own else _NOT
+            clear &= not front < here < high + 0.5 * voxel_size
+    return _CLEARLY if clear else _PARTLY

@@ -45,9 +45,8 @@ def test_what_differs_is_counted():
 
 
 def _answer(score, x):
-    return Answer(
-        score=score, position=(x, 0.0, 1.0), size=(0.3, 0.3, 0.3), yaw=0.0, frame_id="map", voxels=9
-    )
+    size = (0.3, 0.3, 0.3)
+    return Answer(score=score, position=(x, 0.0, 1.0), size=size, yaw=0.0, frame_id="map", voxels=9)
 
 
 @pytest.mark.parametrize(
