@@ -18,6 +18,8 @@ There = Callable[[Vectors], Vectors]
 """(n, D) unit vectors -> (n, D): what comes back of them, of any length."""
 
 _PROTOTYPES = 4096
+_AT_ONCE = 4096
+"""Vectors compared with all prototypes at a time."""
 _LIKE = 0.97
 """Least cosine at which an online prototype takes a vector in."""
 
@@ -156,15 +158,21 @@ def _online(seen: Vectors, members: int) -> There:
     prototypes = table[:used] / np.linalg.norm(table[:used], axis=1, keepdims=True)
 
     def there(vectors: Vectors) -> Vectors:
-        found = np.zeros_like(vectors)
-        for _ in range(members):  # matching pursuit (Mallat and Zhang 1993)
-            products = (vectors - found) @ prototypes.T
-            best = products.argmax(axis=1)
-            weight = np.rint(products.max(axis=1) * 127) / 127  # one byte
-            found += weight[:, None].astype(np.float32) * prototypes[best]
-        return found
+        parts = np.array_split(vectors, -(-len(vectors) // _AT_ONCE))
+        return np.concatenate([_pursue(part, prototypes, members) for part in parts])
 
     return there
+
+
+def _pursue(vectors: Vectors, prototypes: Vectors, members: int) -> Vectors:
+    """Sums of ``members`` prototypes with weights of one byte: matching pursuit (Mallat and Zhang 1993)."""
+    found = np.zeros_like(vectors)
+    for _ in range(members):
+        products = (vectors - found) @ prototypes.T
+        best = products.argmax(axis=1)
+        weight = np.rint(products.max(axis=1) * 127) / 127
+        found += weight[:, None].astype(np.float32) * prototypes[best]
+    return found
 
 
 @kernel(fastmath=True)

@@ -123,9 +123,9 @@ def apartment_agreement(count: int, views: int, model: str) -> Iterator[Agreemen
 
     seeds = range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + count)
     texts = fixed_texts()
-    for maps in apartment_maps((exact_config(MapConfig()), MapConfig()), seeds, views, model):
-        encoder = create_text_encoder(maps[0].text_space)
-        yield compare(*maps, texts[:VOXEL_TEXTS], texts, encoder)
+    for exact, usual in apartment_maps((exact_config(MapConfig()), MapConfig()), seeds, views, model):
+        encoder = create_text_encoder(exact.text_space)
+        yield compare(exact, usual, texts[:VOXEL_TEXTS], texts, encoder)
 
 
 def scene_agreement(embeddings: Embeddings, dim: int, voxels: int) -> Agreement:
