@@ -133,9 +133,9 @@ def to_half(vectors: NDArray[np.floating]) -> tuple[NDArray[np.uint16], bool]:
 
 
 @kernel
-def dither(row: int, time: int) -> float:
-    """Evenly distributed in [0, 1): the finaliser of MurmurHash3 on row and time."""
-    value = np.uint64(row) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(time)
+def dither(place: int, time: int) -> float:
+    """Evenly distributed in [0, 1): the finaliser of MurmurHash3 on a place (a key, a row) and a time."""
+    value = np.uint64(place) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(time)
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xFF51AFD7ED558CCD)
     value ^= value >> np.uint64(33)
