@@ -169,7 +169,7 @@ class MirroredArray:
             raise
         assert self._host.value is not None
         view = (ctypes.c_uint8 * self.nbytes).from_address(self._host.value)
-        self.array: NDArray[Any] = np.frombuffer(view, dtype=dtype).reshape(shape)
+        self.array: NDArray[Any] = np.frombuffer(memoryview(view), dtype=dtype).reshape(shape)
 
     @property
     def address(self) -> int:

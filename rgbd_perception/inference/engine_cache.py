@@ -182,6 +182,14 @@ class EngineCache:
         ]
         return max(alike, key=lambda header: header.built).build_seconds if alike else None
 
+    def engines(self, model: str) -> Iterator[tuple[Path, EngineHeader]]:
+        """Files and headers of the engines of ``model`` that are kept here."""
+        for path in sorted(self.folder.glob(f"*{SUFFIX}{HEADER_SUFFIX}")):
+            with contextlib.suppress(EngineDamaged, OSError):
+                header = _read_header(path)
+                if header.key.model == model and self.path(header.key).is_file():
+                    yield self.path(header.key), header
+
     def _why_missing(self, key: EngineKey) -> str:
         """What distinguishes ``key`` from the engine that is most like it."""
         others = [key.differences(header.key) for header in self._headers(key)]
