@@ -16,6 +16,7 @@ from rgbd_perception.errors import UserError
 if TYPE_CHECKING:
     from rgbd_perception.frame import RgbdFrame
     from rgbd_perception.inference import Predictor
+    from rgbd_perception.inference.cuda_driver import Gpu
     from rgbd_perception.inference.engine_build import OnProgress
     from rgbd_perception.inference.engine_cache import CachedEngine, EngineHeader
     from rgbd_perception.inference.engines import GraphFile
@@ -94,39 +95,51 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from rgbd_perception.inference.engine_build import check_targets
-    from rgbd_perception.inference.engines import graph_file
-    from rgbd_perception.inference.export import ExportOptions
+    from rgbd_perception.inference.engines import GraphOptions, graph_file
     from rgbd_perception.inference.tensorrt_api import find_tensorrt
 
     targets: tuple[str, ...] = args.ahead_of_time
     if targets and args.out is None:
         raise UserError("expected --out FILE with --ahead-of-time: the engine is not for this machine")
+    # All that may be missing is asked for before the export, which takes its time.
     api = find_tensorrt(without_gpu=bool(targets))
-    check_targets(api, targets)  # before the export, which takes its time
-    with graph_file(args.model, ExportOptions(args.precision, args.size), args.untrained) as graph:
-        engine, path = _make(args, api, graph)
+    check_targets(api, targets)
+    device = targets or _gpu("; --ahead-of-time builds for the GPU of another machine")
+    with graph_file(args.model, GraphOptions(args.precision, args.size), args.untrained) as graph:
+        engine, path = _make(args.out, api, graph, device)
     print(f"{api}: {path}" + (f" ({engine.reason})" if engine.reason else " was there already"))
     _print_header(engine.header)
     return {"file": path, "reason": engine.reason, **_describe(engine.header)}, 0
 
 
-def _make(args: argparse.Namespace, api: TensorRt, graph: GraphFile) -> tuple[CachedEngine, Path]:
-    from rgbd_perception.inference.cuda_driver import Gpu
+def _make(
+    out: Path | None, api: TensorRt, graph: GraphFile, device: Gpu | tuple[str, ...]
+) -> tuple[CachedEngine, Path]:
+    """The engine and its file: ``out``, or where it is kept for this machine."""
     from rgbd_perception.inference.engine_build import build_engine
     from rgbd_perception.inference.engine_cache import CachedEngine, EngineCache, make_header, write_engine
     from rgbd_perception.inference.engines import engine_for, engine_key
 
-    device = args.ahead_of_time or Gpu()
     key, cache = engine_key(api, graph, device), EngineCache()
-    if args.out is None:
-        assert isinstance(device, Gpu)  # a target needs --out
-        with _bar(cache.expected_seconds(key)) as on_progress:
-            return engine_for(api, graph, device, cache, on_progress), cache.path(key)
+    targets = device if isinstance(device, tuple) else ()
     with _bar(cache.expected_seconds(key)) as on_progress:
-        built = build_engine(api, graph.path, args.ahead_of_time, on_progress)
+        if out is None:
+            assert not isinstance(device, tuple)  # a target needs --out
+            return engine_for(api, graph, device, cache, on_progress), cache.path(key)
+        built = build_engine(api, graph.path, targets, on_progress)
     header = make_header(key, built, graph.metadata)
-    write_engine(args.out, built.data, header)
-    return CachedEngine(built.data, header, "built"), args.out
+    write_engine(out, built.data, header)
+    return CachedEngine(built.data, header, "built as asked for"), out
+
+
+def _gpu(advice: str) -> Gpu:
+    """The GPU of this machine. Raises UserError, with ``advice``, where there is none."""
+    from rgbd_perception.inference.cuda_driver import CudaError, Gpu
+
+    try:
+        return Gpu()
+    except (UserError, CudaError) as error:
+        raise UserError(f"{error}{advice}") from error
 
 
 @contextlib.contextmanager
@@ -148,7 +161,7 @@ def _bar(expected_seconds: float | None) -> Iterator[OnProgress]:
 
 
 def _info(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    from rgbd_perception.inference.engine_cache import EngineCache, EngineDamaged, read_engine
+    from rgbd_perception.inference.engine_cache import EngineCache, read_file
 
     path = Path(args.name)
     if not path.is_file():
@@ -161,14 +174,7 @@ def _info(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
         if not kept:
             print(f"no engine of {args.name} is kept here")
         return {"engines": [{"file": file, **_describe(header)} for file, header in kept]}, 0
-    try:
-        header = read_engine(path).header
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} has no header beside it ({path.name}.json): expected an engine of ours"
-        ) from None
-    except EngineDamaged as damage:
-        raise UserError(f"{path} is damaged: {damage}; build it again") from damage
+    header = read_file(path).header
     _print_header(header)
     return {"file": path, **_describe(header)}, 0
 
@@ -200,16 +206,18 @@ def _size(text: str) -> tuple[int, int]:
 
 def _verify(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from rgbd_perception.inference.engine_verify import compare, shortfalls
-    from rgbd_perception.inference.engines import graph_file
-    from rgbd_perception.inference.export import ExportOptions
+    from rgbd_perception.inference.engines import GraphOptions, graph_file
 
     if args.count < 1:
         raise UserError(f"expected --count of at least 1, got {args.count}")
     if not args.graph_only:
-        _require_device()
+        from rgbd_perception.inference.tensorrt_api import find_tensorrt
+
+        find_tensorrt()
+        _gpu("; --graph-only compares the graph in ONNX Runtime instead, which proves less").close()
     frames = _frames(args)
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",")]
-    with graph_file(args.model, ExportOptions(args.precision, args.size), args.untrained) as graph:
+    with graph_file(args.model, GraphOptions(args.precision, args.size), args.untrained) as graph:
         reference = _reference(args, labels)
         with contextlib.ExitStack() as held:
             held.callback(reference.close)
@@ -226,18 +234,6 @@ def _verify(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     result = {**names, **dataclasses.asdict(agreement), "shortfalls": short, "good": not short}
     _print_verdict(args, result)
     return result, 2 if short else 0
-
-
-def _require_device() -> None:
-    """Say before any work what is missing. Raises UserError."""
-    from rgbd_perception.inference.cuda_driver import Gpu
-    from rgbd_perception.inference.tensorrt_api import find_tensorrt
-
-    try:
-        find_tensorrt()
-        Gpu().close()
-    except UserError as error:
-        raise UserError(f"{error}; --graph-only compares the graph in ONNX Runtime instead") from error
 
 
 def _frames(args: argparse.Namespace) -> Iterator[RgbdFrame]:

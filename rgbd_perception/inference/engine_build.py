@@ -22,7 +22,7 @@ class BuiltEngine(NamedTuple):
     seconds: float
 
 
-class BuildCancelled(Exception):
+class BuildCancelled(UserError):
     """Whoever asked for the engine does not want it any more."""
 
 
@@ -53,7 +53,7 @@ def build_engine(
     with api.errors() as errors:
         data = builder.build_serialized_network(network, config)
     if cancel is not None and cancel.is_set():
-        raise BuildCancelled
+        raise BuildCancelled("the build of the engine was stopped")
     if data is None:
         reason = _one_line(errors[-1]) if errors else "it gave no reason"
         raise UserError(f"{api} cannot build an engine of {onnx_file}: {reason}")

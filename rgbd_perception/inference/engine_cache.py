@@ -274,6 +274,18 @@ def read_engine(path: Path, key: EngineKey | None = None) -> CachedEngine:
     return CachedEngine(data, header)
 
 
+def read_file(path: Path) -> CachedEngine:
+    """Read an engine that a user names. Raises UserError where it is missing or damaged."""
+    try:
+        return read_engine(path)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"expected an engine and its header beside it, {error.filename} does not exist"
+        ) from error
+    except EngineDamaged as damage:
+        raise UserError(f"{path} is damaged: {damage}; build it again") from damage
+
+
 def _read_header(path: Path) -> EngineHeader:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

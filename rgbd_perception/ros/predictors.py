@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.vocabulary import Vocabulary
 
@@ -31,11 +32,15 @@ class FramePredictor(Protocol):
 class PredictorFactory(Protocol):
     """Makes the predictor; may take seconds, runs in a background thread."""
 
-    def __call__(self, parameters: PerceptionParameters, labels: Sequence[str] | None) -> FramePredictor:
+    def __call__(
+        self, parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+    ) -> FramePredictor:
         """``labels`` are the class names of the masks, None: those of the model. Raises UserError."""
 
 
-def load_predictor(parameters: PerceptionParameters, labels: Sequence[str] | None) -> FramePredictor:
+def load_predictor(
+    parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+) -> FramePredictor:
     """The network that ``parameters`` name. Raises UserError where it cannot be had."""
     import torch
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.perception_node import PerceptionNode
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.ros.runtime import spin_node
@@ -55,7 +56,9 @@ class ColorPredictor:
         self.closed = True
 
 
-def make_color_predictor(parameters: PerceptionParameters, labels: Sequence[str] | None) -> ColorPredictor:
+def make_color_predictor(
+    parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+) -> ColorPredictor:
     """The factory for the node; refuses the model ``missing`` as a real one would."""
     if parameters.model == "missing":
         raise UserError("expected a model out of strongest-channel, got missing: train one")
