@@ -34,6 +34,7 @@ COMMANDS = {
     "info": "what a map file or a model contains",
     "export-map": "a map file as point cloud, occupancy grid or list of objects",
     "models": "the networks by name, and the authors' weights into them",
+    "export": "write a network as an ONNX file for ONNX Runtime and TensorRT",
     "engine": "TensorRT engines: build, describe, compare with fp32",
     "distill": "train a network towards text-aligned embeddings",
     "bench": "measure the map beside its peers and the limits of the machine",

@@ -24,13 +24,11 @@ from rgbd_perception.inference.engine_cache import (
     read_engine,
 )
 from rgbd_perception.inference.graph_info import GraphInfo, parse_graph_info
+from rgbd_perception.inference.graphs import GRAPH_SUFFIX, identity
 from rgbd_perception.inference.tensorrt_api import TensorRt
-from rgbd_perception.inference.weights import SUFFIX, UNTRAINED, default_path, read_info
 
 if TYPE_CHECKING:
     from rgbd_perception.inference.export import Precision
-
-ONNX_SUFFIX = ".onnx"
 
 
 class ModelId(NamedTuple):
@@ -63,14 +61,10 @@ def identify(model: str | Path, untrained: bool = False) -> ModelId:
     Raises UserError where there are none.
     """
     path = Path(model)
-    if path.suffix == ONNX_SUFFIX:
+    if path.suffix == GRAPH_SUFFIX:
         info = open_graph_file(path).info
         return ModelId(info.model, info.fingerprint)
-    weights = path if path.suffix == SUFFIX else default_path(str(model))
-    if untrained and not weights.is_file():
-        return ModelId(str(model), UNTRAINED)
-    header = read_info(weights)
-    return ModelId(header.model, header.fingerprint)
+    return ModelId(*identity(model, untrained))
 
 
 @contextlib.contextmanager
@@ -82,14 +76,14 @@ def graph_file(
     Raises UserError where there are no weights, or a file is not what ``options`` ask for.
     """
     path = Path(model)
-    if path.suffix == ONNX_SUFFIX:
+    if path.suffix == GRAPH_SUFFIX:
         yield open_graph_file(path, options)
         return
     from rgbd_perception.inference.export import ExportOptions, export_onnx
 
     options = options or GraphOptions()
     with tempfile.TemporaryDirectory(prefix="rgbd_perception_") as folder:
-        path = Path(folder) / f"model{ONNX_SUFFIX}"
+        path = Path(folder) / f"model{GRAPH_SUFFIX}"
         export_onnx(model, path, ExportOptions(options.precision, options.size), untrained)
         yield open_graph_file(path)
 
@@ -157,7 +151,7 @@ def build_kept(
         options = GraphOptions(precision, (int(height), int(width)))
         expected = header.build_seconds
     report.text = "exporting the network"
-    is_file = Path(request.model).suffix == ONNX_SUFFIX
+    is_file = Path(request.model).suffix == GRAPH_SUFFIX
     with graph_file(request.model, None if is_file else options, request.untrained) as graph:
         return engine_for(
             api, graph, gpu, cache, lambda share, phase: report.building(share, expected), report.cancel

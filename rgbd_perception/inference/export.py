@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.frame_graph import DepthEncoding, FrameGraph, padded_size
-from rgbd_perception.inference.graph_info import KEY, GraphInfo
+from rgbd_perception.inference.graph_info import KEY, KEY_ROWS, GraphInfo, format_rows
 from rgbd_perception.inference.preprocess import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from rgbd_perception.inference.loading import LoadedNetwork
+    from rgbd_perception.inference.weights import WeightsFile
 
 Precision = Literal["fp32", "fp16"]
 INSTALL = "pip install 'torch>=2.6' onnx onnxscript"
@@ -117,12 +118,28 @@ def export_onnx(
     options = options or ExportOptions()
     _require_exporter()
     loaded = load_network(model, untrained)
-    info = _graph_info(loaded, options)
+    info = graph_info_of(loaded, options)
     proto = build_model(loaded, options)
-    proto.metadata_props.add(key=KEY, value=info.to_json())
+    add_metadata(proto, info, loaded.weights)
     _check(proto)
     write_whole(path, proto.SerializeToString(), "ONNX file")
     return ExportInfo(path, _values(proto.graph.input), _values(proto.graph.output), info)
+
+
+def add_metadata(proto: onnx.ModelProto, info: GraphInfo, weights: WeightsFile) -> None:
+    """Everything a backend must know."""
+    proto.metadata_props.add(key=KEY, value=info.to_json())
+    for name, key in KEY_ROWS.items():
+        rows = getattr(weights, name)
+        if rows is not None:
+            proto.metadata_props.add(key=key, value=format_rows(rows))
+
+
+def input_size(model: str | Path, untrained: bool = False) -> tuple[int, int]:
+    """(H, W) that the network was made for. Raises UserError as ``export_onnx``."""
+    from rgbd_perception.inference.loading import load_network
+
+    return load_network(model, untrained).network.config.input_size
 
 
 def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProto:
@@ -130,12 +147,15 @@ def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProt
     import torch
 
     from rgbd_perception.inference.onnx_passes import lower_opset, remove_notes, widen
+    from rgbd_perception.inference.onnx_rewrites import split_linears, standard_gelu
 
     network = loaded.network
     size = options.size or network.config.input_size
     half = options.precision == "fp16"
     fused = _fused_for(network, padded_size(network, size))
-    graph = FrameGraph(fused.half() if half else fused, size, options.depth, half).eval()
+    graph = FrameGraph(fused, size, options.depth, half).eval()
+    if half:
+        graph.network.half()
     inputs, dynamic = _example(network, size, options)
     names = list(inputs)
     outputs = ["labels", "confidence", "log_probability"] + ["embedding"] * network.has_embeddings
@@ -154,6 +174,8 @@ def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProt
     proto: onnx.ModelProto = program.model_proto
     lower_opset(proto)
     remove_notes(proto)
+    split_linears(proto)
+    standard_gelu(proto)
     if half:
         widen(proto)
     return proto
@@ -188,7 +210,7 @@ def _example(
     return inputs, (None, None, (axis, axis))
 
 
-def _graph_info(loaded: LoadedNetwork, options: ExportOptions) -> GraphInfo:
+def graph_info_of(loaded: LoadedNetwork, options: ExportOptions) -> GraphInfo:
     network, info = loaded.network, loaded.weights.info
     config: Any = network.config
     return GraphInfo(

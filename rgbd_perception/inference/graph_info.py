@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.resources import PACKAGE
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 FORMAT = 1
 KEY = PACKAGE
 """Of the entry in the file's ``metadata_props``."""
+KEY_ROWS = {name: f"{PACKAGE}.{name}" for name in ("class_embeddings", "classifier")}
+"""Of the entries with the rows for ``labels``, as in a weights file: float32 in base64; optional."""
 
 
 @dataclass(frozen=True)
@@ -79,4 +87,20 @@ def parse_graph_info(metadata: Mapping[str, str], path: Path) -> GraphInfo:
             values[name] = tuple(values[name])
         return GraphInfo(**values)
     except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} has damaged metadata ({error}): export it again") from error
+
+
+def format_rows(rows: NDArray[np.float32]) -> str:
+    """(C, D) for the metadata."""
+    return base64.b64encode(np.ascontiguousarray(rows, "<f4").tobytes()).decode("ascii")
+
+
+def parse_rows(text: str, info: GraphInfo, path: Path) -> NDArray[np.float32] | None:
+    """The inverse of ``format_rows``; None for an empty text. Raises UserError where it does not fit."""
+    if not text:
+        return None
+    try:
+        values = np.frombuffer(base64.b64decode(text, validate=True), "<f4")
+        return values.reshape(len(info.labels), info.embedding_dim).astype(np.float32)
+    except ValueError as error:
         raise UserError(f"{path} has damaged metadata ({error}): export it again") from error

@@ -2,9 +2,9 @@
 
     callbacks (executor thread): count, pair ──► newest frame ──► worker: convert, rectify, network, publish
 
-A lifecycle node. The network is loaded in the background after configuring, which takes minutes where an engine
-is built; a node that starts itself is inactive until then. It subscribes to the camera when it is active *and*
-the network is ready, so that no frame is counted before it can be used.
+A lifecycle node. The network is loaded in the background after configuring (minutes, if an engine is built);
+a node that starts itself is inactive until then. It subscribes to the camera when it is active *and* the
+network is ready, so that no frame is counted before it can be used.
 """
 
 from __future__ import annotations

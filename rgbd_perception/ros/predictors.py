@@ -42,11 +42,13 @@ def load_predictor(
     parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
 ) -> FramePredictor:
     """The network that ``parameters`` name. Raises UserError where it cannot be had."""
-    import torch
-
     from rgbd_perception.inference import Predictor
 
-    torch.set_num_threads(parameters.network_threads or max(1, (os.cpu_count() or 1) // 2))
     return Predictor(
-        parameters.model, backend=parameters.backend, labels=labels, untrained=parameters.untrained
+        parameters.model,
+        backend=parameters.backend,
+        labels=labels,
+        untrained=parameters.untrained,
+        threads=parameters.network_threads or max(1, (os.cpu_count() or 1) // 2),
+        report=report,
     )

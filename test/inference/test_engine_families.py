@@ -1,4 +1,4 @@
-"""NVIDIA's parser and builder take every family: the real networks with random weights, ahead of time, no GPU."""
+"""NVIDIA's parser and builder take every family: real networks, random weights, ahead of time, no GPU."""
 
 from __future__ import annotations
 

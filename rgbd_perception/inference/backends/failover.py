@@ -25,6 +25,9 @@ RETRY_S = 10.0
 _FAULTS_OF_THE_FRAME = (FrameDropped, UserError, ValueError, TypeError)
 """What says that a frame cannot be used, not that the backend is broken."""
 
+NONE = "none"
+"""Name while all have failed."""
+
 log = logging.getLogger(__name__)
 
 Opener = Callable[[], Backend]
@@ -43,6 +46,7 @@ class Failover:
         self, running: Backend, openers: Sequence[Opener], clock: Callable[[], float] = time.monotonic
     ) -> None:
         """``running``: made by the first of ``openers``."""
+        self.name = running.name
         self.facts: ModelFacts = running.facts
         self.sizes = running.sizes
         self._openers = openers
@@ -53,11 +57,6 @@ class Failover:
         self._retry_at = 0.0
         self._rows: NDArray[np.float32] | None = None
         self._is_closed = False
-
-    @property
-    def name(self) -> str:
-        """See the class."""
-        return "none" if self._backend is None else self._backend.name
 
     def set_classes(self, rows: NDArray[np.float32]) -> None:
         """See ``Backend``."""
@@ -94,7 +93,7 @@ class Failover:
     def _replace(self, dead: Backend, error: Exception) -> None:
         """Start the backend anew, or the next one where the last restart did not help."""
         log.error("the backend %s has failed: %s: %s", dead.name, type(error).__name__, error)
-        self._backend = None
+        self._backend, self.name = None, NONE
         with contextlib.suppress(Exception):  # a device that has failed may refuse this too
             dead.close()
         self._start(self._index if self._frames_since_start >= GRACE_FRAMES else self._index + 1)
@@ -118,7 +117,7 @@ class Failover:
             except UserError as error:
                 log.warning("%s", error)
                 continue
-            self._index, self._backend = index, backend
+            self._index, self._backend, self.name = index, backend, backend.name
             log.warning("going on with the backend %s", backend.name)
             return
         self._retry_at = self._clock() + RETRY_S

@@ -32,7 +32,8 @@ def create(request: BackendRequest) -> TensorRtBackend:
     Unavailable without TensorRT, a GPU, its memory or (then) an engine; UserError without weights.
     """
     try:
-        api, gpu = find_tensorrt(), Gpu()
+        gpu = Gpu()  # first: to ask for it costs nothing, to load TensorRT does
+        api = find_tensorrt()
     except (UserError, CudaError) as error:
         raise Unavailable(str(error)) from error
     path = Path(request.model)
