@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rgbd_perception.cli.output import add_json_argument, add_untrained_argument, text_output, write_json
-from rgbd_perception.errors import UserError
+from rgbd_perception.errors import FrameDropped, UserError
 
 if TYPE_CHECKING:
     from rgbd_perception.frame import RgbdFrame
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rgbd_perception.inference.engine_cache import CachedEngine, EngineHeader
     from rgbd_perception.inference.engines import GraphFile
     from rgbd_perception.inference.tensorrt_api import TensorRt
+    from rgbd_perception.sources import Source
 
 NAME = "engine"
 HELP = "TensorRT engines: build, describe, compare with fp32"
@@ -207,6 +209,7 @@ def _size(text: str) -> tuple[int, int]:
 def _verify(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from rgbd_perception.inference.engine_verify import compare, shortfalls
     from rgbd_perception.inference.engines import GraphOptions, graph_file
+    from rgbd_perception.sources import open_source
 
     if args.count < 1:
         raise UserError(f"expected --count of at least 1, got {args.count}")
@@ -215,7 +218,7 @@ def _verify(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
         find_tensorrt()
         _gpu("; --graph-only compares the graph in ONNX Runtime instead, which proves less").close()
-    frames = _frames(args)
+    frames = _spread(open_source(args.frames), args.count)
     labels = None if args.labels is None else [name.strip() for name in args.labels.split(",")]
     with graph_file(args.model, GraphOptions(args.precision, args.size), args.untrained) as graph:
         reference = _reference(args, labels)
@@ -236,16 +239,20 @@ def _verify(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     return result, 2 if short else 0
 
 
-def _frames(args: argparse.Namespace) -> Iterator[RgbdFrame]:
-    """At most ``--count`` frames, evenly spread over the source."""
+def _spread(source: Source, count: int) -> Iterator[RgbdFrame]:
+    """At most ``count`` frames, evenly spread over the source; those that cannot be read are left out."""
     from tqdm import tqdm
 
-    from rgbd_perception.sources import open_source
+    from rgbd_perception.sources.base import RecordedSource
 
-    source = open_source(args.frames)
-    step = -(-len(source) // args.count)
-    bar = tqdm(source, desc="comparing", unit="frame", delay=2, disable=None, file=sys.stderr)
-    return (frame for index, frame in enumerate(bar) if index % step == 0)
+    step = -(-len(source) // count)
+    if not isinstance(source, RecordedSource):
+        yield from itertools.islice(source, 0, None, step)
+        return
+    chosen = range(0, len(source), step)
+    for index in tqdm(chosen, desc="comparing", unit="frame", delay=2, disable=None, file=sys.stderr):
+        with contextlib.suppress(FrameDropped):
+            yield source.load(index)
 
 
 def _reference(args: argparse.Namespace, labels: list[str] | None) -> Predictor:

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 from onnx.parser import parse_model
 
-from rgbd_perception.inference.graph_info import KEY, GraphInfo
+from rgbd_perception.inference.graph_info import KEY, KEY_ROWS, GraphInfo, format_rows
 
 SIZE, STRIDE, DIM, CLASSES = (32, 48), 8, 8, 5
 GRID = SIZE[0] // STRIDE, SIZE[1] // STRIDE
@@ -69,6 +69,8 @@ def write_frame_file(path: Path, seed: int = 0, precision: str = "fp32") -> Path
     model.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
     info = dataclasses.replace(INFO, precision=precision, fingerprint=f"{seed:012x}")
     model.metadata_props.add(key=KEY, value=info.to_json())
+    rows = np.random.default_rng(7).standard_normal((len(INFO.labels), DIM)).astype(np.float32)
+    model.metadata_props.add(key=KEY_ROWS["class_embeddings"], value=format_rows(rows))
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
     return path
