@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, ModelFacts, Unavailable
+from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, NetworkFacts, Unavailable
 from rgbd_perception.inference.graph_info import KEY_ROWS, GraphInfo, parse_graph_info, parse_rows
 from rgbd_perception.inference.graphs import find_graphs
 from rgbd_perception.inference.preprocess import MAX_DEPTH
@@ -165,9 +165,9 @@ def _open(path: Path, threads: int) -> InferenceSession:
         raise UserError(f"{path} cannot be loaded ({line}): export the network again") from error
 
 
-def _facts(info: GraphInfo, metadata: dict[str, str], path: Path) -> ModelFacts:
+def _facts(info: GraphInfo, metadata: dict[str, str], path: Path) -> NetworkFacts:
     rows = {name: parse_rows(metadata.get(key, ""), info, path) for name, key in KEY_ROWS.items()}
-    return ModelFacts(
+    return NetworkFacts(
         model_id=info.model_id,
         text_space=info.text_space,
         labels=info.labels,
