@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.inference.backends.base import ModelFacts
+from rgbd_perception.inference.backends.base import NetworkFacts
 from rgbd_perception.text import create_text_encoder
 from rgbd_perception.text.prompts import embed_class_names
 from rgbd_perception.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ class Classes(NamedTuple):
     rows: NDArray[np.float32] | None
 
 
-def make_classes(facts: ModelFacts, labels: Sequence[str] | None) -> Classes:
+def make_classes(facts: NetworkFacts, labels: Sequence[str] | None) -> Classes:
     """The classes ``labels`` by text (a text encoder is loaded), None: those that the model has of its own.
 
     Raises UserError where the model has none, has a fixed list, or the encoder cannot be had.

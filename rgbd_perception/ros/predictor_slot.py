@@ -62,15 +62,21 @@ class PredictorSlot:
         self._exchange(predictor)
         took = time.monotonic() - started
         loaded = f"model {predictor.model_id} loaded in {took:.1f} s, {len(predictor.vocabulary)} classes"
+        loaded += f" ({predictor.backend_reason})"
         return f"{loaded}; {untrained}" if (untrained := untrained_note(predictor.model_id)) else loaded
 
     def replace_vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Name other classes for the masks. Raises UserError; then the old vocabulary stays."""
-        if self._predictor is None:
+        predictor = self._predictor
+        if predictor is None:
             raise UserError(f"no model is loaded: {self.problem or 'configure the node first'}")
-        predictor = self._factory(self._parameters, names, self.report)
-        self._exchange(predictor)
-        return predictor.vocabulary
+        classes = predictor.make_classes(names)  # texts to embeddings: frames go on meanwhile
+        with self._lock:
+            if self._predictor is not predictor:
+                raise UserError("the model was exchanged or closed meanwhile: set the vocabulary again")
+            predictor.use_classes(classes)
+        self._on_change()
+        return classes.vocabulary
 
     def predict(self, frame: RgbdFrame, masks: bool) -> tuple[Prediction, Vocabulary]:
         """The prediction and what its labels mean. Raises FrameDropped ``shutdown``: no network."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.classes import Classes
 from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.vocabulary import Vocabulary
@@ -17,6 +18,8 @@ class FramePredictor(Protocol):
 
     model_id: str
     vocabulary: Vocabulary
+    backend_reason: str
+    """Which backend, and why."""
 
     @property
     def backend(self) -> str:
@@ -24,6 +27,12 @@ class FramePredictor(Protocol):
 
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
         """Labels of the grid, and of every pixel where ``masks``."""
+
+    def make_classes(self, names: Sequence[str]) -> Classes:
+        """Class names to what ``use_classes`` takes; slow, may run beside a call. Raises UserError."""
+
+    def use_classes(self, classes: Classes) -> None:
+        """Use them from now on; not beside a call. Raises UserError where they are too many."""
 
     def close(self) -> None:
         """Free what the network holds."""

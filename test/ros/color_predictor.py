@@ -12,6 +12,7 @@ import numpy as np
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.classes import Classes
 from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.perception_node import PerceptionNode
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
@@ -26,6 +27,7 @@ class ColorPredictor:
 
     model_id = "strongest-channel"
     backend = "numpy"
+    backend_reason = "numpy: for tests"
 
     def __init__(self, names: Sequence[str] = ("red", "green", "blue")) -> None:
         self.vocabulary = Vocabulary(names, "rgb")
@@ -51,6 +53,12 @@ class ColorPredictor:
             vocabulary_id=self.vocabulary.id,
             step_ms={"network": 0.5},
         )
+
+    def make_classes(self, names: Sequence[str]) -> Classes:
+        return Classes(Vocabulary(names, "rgb"), None, None)
+
+    def use_classes(self, classes: Classes) -> None:
+        self.vocabulary = classes.vocabulary
 
     def close(self) -> None:
         self.closed = True

@@ -36,7 +36,7 @@ class BackendRequest:
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class NetworkFacts:
     """What is known about a network besides its tensors, whatever file it came from.
 
     model_id          name and hash of the weights
@@ -80,7 +80,7 @@ class Backend(Protocol):
     """A network ready to run; one thread at a time may use it."""
 
     name: str
-    facts: ModelFacts
+    facts: NetworkFacts
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.inference.backends.base import Backend, GridOutput, ModelFacts
+from rgbd_perception.inference.backends.base import Backend, GridOutput, NetworkFacts
 
 BACKEND_FAILED = "backend_failed"
 """Reason under which a frame is counted whose backend died."""
@@ -47,7 +47,7 @@ class Failover:
     ) -> None:
         """``running``: made by the first of ``openers``."""
         self.name = running.name
-        self.facts: ModelFacts = running.facts
+        self.facts: NetworkFacts = running.facts
         self.sizes = running.sizes
         self._openers = openers
         self._clock = clock

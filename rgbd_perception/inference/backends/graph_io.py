@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.inference.backends.base import ModelFacts
+from rgbd_perception.inference.backends.base import NetworkFacts
 from rgbd_perception.inference.graph_info import KEY_ROWS, GraphInfo, parse_rows
 from rgbd_perception.inference.preprocess import clean_depth
 
@@ -18,10 +18,10 @@ NO_CLASS = -1e9
 """Offset of a row that stands for no class: its probability is exactly 0."""
 
 
-def graph_facts(info: GraphInfo, metadata: Mapping[str, str], path: Path) -> ModelFacts:
+def graph_facts(info: GraphInfo, metadata: Mapping[str, str], path: Path) -> NetworkFacts:
     """The facts of the graph in ``path``. Raises UserError where its metadata is damaged."""
     rows = {name: parse_rows(metadata.get(key, ""), info, path) for name, key in KEY_ROWS.items()}
-    return ModelFacts(
+    return NetworkFacts(
         model_id=info.model_id,
         text_space=info.text_space,
         labels=info.labels,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, ModelFacts, Unavailable
+from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, NetworkFacts, Unavailable
 from rgbd_perception.inference.preprocess import clean_depth, normalize, pad_to_multiple
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def _facts(
     info: WeightsInfo,
     class_embeddings: NDArray[np.float32] | None,
     classifier: NDArray[np.float32] | None,
-) -> ModelFacts:
-    return ModelFacts(
+) -> NetworkFacts:
+    return NetworkFacts(
         model_id=info.model_id,
         text_space=info.text_space,
         labels=info.labels,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.bookkeeping import FrameLedger
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.inference.backends.base import Backend, BackendRequest, GridOutput, ModelFacts
+from rgbd_perception.inference.backends.base import Backend, BackendRequest, GridOutput, NetworkFacts
 from rgbd_perception.inference.backends.failover import GRACE_FRAMES, RETRY_S, Failover
 from rgbd_perception.inference.backends.tensorrt import open_backend
 from rgbd_perception.inference.engine_cache import EngineCache
@@ -24,7 +24,7 @@ from test.inference.gpu import LAUNCH_FAILED, StandinGpu, api, gpu, standin_libr
 
 __all__ = ["api", "gpu", "standin_library"]  # fixtures
 
-FACTS = ModelFacts("adder-0", "space", ("a",), 1.0, True, (2, 2), 1)
+FACTS = NetworkFacts("adder-0", "space", ("a",), 1.0, True, (2, 2), 1)
 IMAGES = np.ones((2, 2, 3), np.uint8), np.ones((2, 2), np.float32)
 
 
