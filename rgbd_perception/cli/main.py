@@ -38,9 +38,9 @@ COMMANDS = {
     "data": "what a data set for training contains, and what is wrong with it",
     "teach": "let a teacher embed the segments of a labelled data set",
     "train": "train a network on labelled data sets",
+    "distill": "train a network towards text-aligned embeddings",
     "export": "write a network as an ONNX file for ONNX Runtime and TensorRT",
     "engine": "TensorRT engines: build, describe, compare with fp32",
-    "distill": "train a network towards text-aligned embeddings",
     "bench": "measure the map or a network beside the limits of the machine",
     "doctor": "find out what is wrong with this machine, graph or camera",
 }
