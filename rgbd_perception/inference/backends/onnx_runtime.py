@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,9 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, NetworkFacts, Unavailable
 from rgbd_perception.inference.graph_info import KEY_ROWS, GraphInfo, parse_graph_info, parse_rows
 from rgbd_perception.inference.graphs import find_graphs
+from rgbd_perception.inference.installed import is_installed
 from rgbd_perception.inference.preprocess import MAX_DEPTH
+from rgbd_perception.inference.weights import SUFFIX, read_class_rows
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -28,7 +29,7 @@ Size = tuple[int, int]
 
 def create(request: BackendRequest) -> OnnxBackend:
     """Open the graphs of a model. Raises Unavailable without ONNX Runtime or without an exported graph."""
-    if importlib.util.find_spec("onnxruntime") is None:
+    if not is_installed("onnxruntime"):
         raise Unavailable(f"onnxruntime is not installed ({INSTALL})")
     return OnnxBackend(find_graphs(request), request.threads)
 
@@ -167,6 +168,9 @@ def _open(path: Path, threads: int) -> InferenceSession:
 
 def _facts(info: GraphInfo, metadata: dict[str, str], path: Path) -> NetworkFacts:
     rows = {name: parse_rows(metadata.get(key, ""), info, path) for name, key in KEY_ROWS.items()}
+    beside = path.parent / f"{info.model}{SUFFIX}"
+    if info.embedding_dim and not any(key in metadata for key in KEY_ROWS.values()) and beside.is_file():
+        rows = read_class_rows(beside)  # of a graph without weights of its own
     return NetworkFacts(
         model_id=info.model_id,
         text_space=info.text_space,
