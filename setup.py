@@ -57,9 +57,8 @@ EXTRAS = {
     "torch": ["torch>=2.1"],
 }
 EXTRAS["demo"] = [line for name in ("bags", "open3d", "plots", "ros", "text") for line in EXTRAS[name]]
-EXTRAS["all"] = [
-    line for name in sorted(EXTRAS) if name not in ("bench", "clip", "demo") for line in EXTRAS[name]
-]
+EVERYTHING_BUT = ("bench", "clip", "demo")
+EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in EVERYTHING_BUT for line in EXTRAS[name]]
 EXTRAS["dev"] = [
     "hypothesis>=6.100",
     "mypy>=1.10",
@@ -67,7 +66,6 @@ EXTRAS["dev"] = [
     "pytest>=8.0",
     "ruff>=0.6",
     "scikit-learn>=1.3",
-    "sentence-transformers>=3.0",
 ]
 
 
