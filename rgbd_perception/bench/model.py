@@ -7,7 +7,6 @@ camera to the prediction with masks of every pixel.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from rgbd_perception.bench.machine import processor_name, sgemm_gflops, usable_c
 from rgbd_perception.bench.timings import Timings, milliseconds_of
 from rgbd_perception.frame import CameraIntrinsics, Prediction, RgbdFrame
 from rgbd_perception.inference import Predictor
+from rgbd_perception.inference.installed import is_installed
 from rgbd_perception.models.published import PUBLISHED
 
 WARM_UP = 3
@@ -89,7 +89,7 @@ def run_model_bench(plan: ModelPlan, progress: Callable[..., Any]) -> dict[str, 
 
 def network_gflop(name: str, size: tuple[int, int]) -> float | None:
     """Arithmetic of the plain network for one frame, 2 for each multiply-accumulate; None without torch."""
-    if importlib.util.find_spec("torch") is None:
+    if not is_installed("torch"):
         return None
     import torch
 

@@ -8,7 +8,6 @@ exporter writes it; no part of it is torch's when it runs.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 import re
 import warnings
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.frame_graph import DepthEncoding, FrameGraph, padded_size
 from rgbd_perception.inference.graph_info import KEY, KEY_ROWS, GraphInfo, format_rows
+from rgbd_perception.inference.installed import is_installed
 from rgbd_perception.inference.preprocess import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -144,34 +144,18 @@ def input_size(model: str | Path, untrained: bool = False) -> tuple[int, int]:
 
 def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProto:
     """The graph of a network with its weights, without metadata."""
-    import torch
-
     from rgbd_perception.inference.onnx_passes import lower_opset, remove_notes, widen
     from rgbd_perception.inference.onnx_rewrites import split_linears, standard_gelu
+    from rgbd_perception.models.deployment import fused_copy
 
     network = loaded.network
     size = options.size or network.config.input_size
     half = options.precision == "fp16"
-    fused = _fused_for(network, padded_size(network, size))
+    fused = fused_copy(network, padded_size(network, size))
     graph = FrameGraph(fused, size, options.depth, half).eval()
     if half:
         graph.network.half()
-    inputs, dynamic = _example(network, size, options)
-    names = list(inputs)
-    outputs = ["labels", "confidence", "log_probability"] + ["embedding"] * network.has_embeddings
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            graph,
-            tuple(inputs.values()),
-            dynamo=True,
-            opset_version=18,
-            input_names=names,
-            output_names=outputs,
-            dynamic_shapes=dynamic,
-            verbose=False,
-        )
-    assert program is not None  # of None torch's types speak for its other exporter
-    proto: onnx.ModelProto = program.model_proto
+    proto = trace(graph, size, options)
     lower_opset(proto)
     remove_notes(proto)
     split_linears(proto)
@@ -181,10 +165,31 @@ def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProt
     return proto
 
 
-def _fused_for(network: Any, size: tuple[int, int]) -> Any:
-    from rgbd_perception.models.deployment import fused_copy
+def trace(
+    graph: FrameGraph, size: tuple[int, int], options: ExportOptions, optimize: bool = True
+) -> onnx.ModelProto:
+    """What torch's exporter writes for ``graph``, opset 18; parameters keep their names.
 
-    return fused_copy(network, size)
+    ``optimize``: work out what is constant; otherwise that stands in the graph as operators.
+    """
+    import torch
+
+    inputs, dynamic = _example(graph.network, size, options)
+    outputs = ["labels", "confidence", "log_probability"] + ["embedding"] * graph.network.has_embeddings
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            graph,
+            tuple(inputs.values()),
+            dynamo=True,
+            opset_version=18,
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=dynamic,
+            optimize=optimize,
+            verbose=False,
+        )
+    assert program is not None  # of None torch's types speak for its other exporter
+    return program.model_proto
 
 
 def _example(
@@ -251,7 +256,7 @@ def _values(values: Any) -> tuple[Value, ...]:
 
 
 def _require_exporter() -> None:
-    missing = [name for name in ("torch", "onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("torch", "onnx", "onnxscript") if not is_installed(name)]
     if missing:
         raise UserError(f"exporting needs {' and '.join(missing)}: {INSTALL}")
     import torch

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbd_perception.inference.graph_parts import SHORTEST, narrow_head, replace_pools
+from rgbd_perception.inference.graph_parts import SHORTEST, compare_narrow, has_narrow_head, replace_pools
 from rgbd_perception.inference.preprocess import MAX_DEPTH, RGB_MEAN, RGB_STD, pad_to_multiple
 from rgbd_perception.models.network import Network
 
@@ -43,7 +43,7 @@ class FrameGraph(nn.Module):
         self.depth, self.half_precision = depth, half
         stride = network.config.stride
         self.grid = -(-size[0] // stride), -(-size[1] // stride)
-        self.head = narrow_head(network)
+        self.narrow = has_narrow_head(network)
         replace_pools(network)
 
     def forward(self, color: Tensor, depth: Tensor, *classes: Tensor) -> tuple[Tensor, ...]:
@@ -56,13 +56,14 @@ class FrameGraph(nn.Module):
         if not self.network.has_embeddings:
             return tuple(grid_scores(self._cells(self.network(*inputs).logits)))
         matrix, offset = classes
-        if self.head is None:
+        if not self.narrow:
             rows = self._cells(self.network(*inputs).embedding)
             inverse = 1.0 / rows.norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
             scores = grid_scores((rows @ matrix.T) * inverse + offset)
             return *scores, (rows * inverse).half()
         features = self._cells(self.network.features(*inputs))
-        unit, logits = self.head(features, matrix)
+        weight, bias = (parameter.float() for parameter in self.network.decoder.head_matrix())
+        unit, logits = compare_narrow(features, weight, bias, matrix)
         return *grid_scores(logits + offset), unit.half()
 
     def _cells(self, maps: Tensor) -> Tensor:

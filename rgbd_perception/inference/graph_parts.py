@@ -16,38 +16,26 @@ SHORTEST = 1e-6
 """Length below which an embedding is no direction: as in ``postprocess``."""
 
 
-def narrow_head(network: Network) -> NarrowHead | None:
-    """For a network with embeddings, where it saves arithmetic; its parameters in float32."""
-    matrix = network.decoder.head_matrix() if isinstance(network, DVEFormer) else None
-    if matrix is None or matrix[0].shape[0] <= NARROW * matrix[0].shape[1]:
-        return None
-    return NarrowHead(*matrix)
+def has_narrow_head(network: Network) -> bool:
+    """Whether the last matrix is so much wider than its features that the form below saves work."""
+    if not isinstance(network, DVEFormer) or (matrix := network.decoder.head_matrix()) is None:
+        return False
+    dim, features = matrix[0].shape
+    return dim > NARROW * features
 
 
-class NarrowHead(nn.Module):
-    """The last matrix of an embedding network, its length and its products with classes, from few features.
+def compare_narrow(features: Tensor, weight: Tensor, bias: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Features f (h, w, F), embedding W f + b with W (D, F), class rows C (K, D) -> unit embeddings, logits.
 
-    For features f (..., F), embedding W f + b and class rows C: the products are (C W) f + C b, the squared
-    length is that of R f with R of F + 1 rows (W and b as one matrix, QR-decomposed). So the wide embedding
-    is written once, as unit vectors, and not read again.
+    The logits are (C W) f + C b over the length, whose square is g' G g for g = (f, 1), G = (W, b)' (W, b).
+    So the wide embedding is written once, as unit vectors, and not read again. What depends on parameters
+    alone is constant in an exported graph.
     """
-
-    right: Tensor
-    weight: Tensor
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        """``weight`` (D, F) with D > F, ``bias`` (D,)."""
-        super().__init__()
-        whole = torch.cat((weight, bias[:, None]), dim=1).double()
-        self.register_buffer("weight", whole.float())
-        self.register_buffer("right", torch.linalg.qr(whole, mode="r").R.float())
-
-    def forward(self, features: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (h, w, F), class rows (K, D) -> unit embeddings (h, w, D), logits (h, w, K)."""
-        one = F.pad(features, (0, 1), value=1.0)
-        inverse = 1.0 / (one @ self.right.T).norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
-        unit = one * inverse
-        return unit @ self.weight.T, unit @ (classes @ self.weight).T
+    whole = torch.cat((weight, bias[:, None]), dim=1)
+    one = F.pad(features, (0, 1), value=1.0)
+    squared = ((one @ (whole.T @ whole)) * one).sum(dim=-1, keepdim=True)
+    unit = one / squared.clamp_min(SHORTEST**2).sqrt()
+    return unit @ whole.T, unit @ (classes @ whole).T
 
 
 class MatrixPool(nn.Module):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from rgbd_perception.inference.backends.base import BackendRequest, Unavailable
+from rgbd_perception.inference.installed import is_installed
 from rgbd_perception.inference.loading import weights_path
 from rgbd_perception.inference.weights import (
     FOLDER,
@@ -37,7 +37,7 @@ def find_graphs(request: BackendRequest) -> list[Path]:
         return found
     if request.automatic:
         raise Unavailable(f"{model} is not exported (rgbd-perception export {model} does that, once)")
-    if importlib.util.find_spec("torch") is None:
+    if not is_installed("torch"):
         raise Unavailable(f"{model} is not exported, and without torch it cannot be")
     return [_export(model, name, fingerprint, request.untrained)]
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from rgbd_perception.bench.machine import resident_bytes
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.inference import Predictor
@@ -137,3 +138,17 @@ def test_options_that_make_no_sense() -> None:
     ):
         with pytest.raises(UserError, match=message):
             replace(options, **change)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(predictor: Predictor) -> None:
+    frame = make_frame(*SIZE)
+    for _ in range(500):
+        predictor(frame)
+    before = resident_bytes()
+    if before is None:
+        pytest.skip("only Linux tells the resident memory")
+    for _ in range(10_000):
+        predictor(frame)
+    after = resident_bytes()
+    assert after is not None and after - before < 4_000_000, "400 bytes a frame"

@@ -13,6 +13,7 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.inference.backends.base import NetworkFacts
 from rgbd_perception.inference.graph_info import KEY_ROWS, GraphInfo, parse_rows
 from rgbd_perception.inference.preprocess import clean_depth
+from rgbd_perception.inference.weights import SUFFIX, read_class_rows
 
 NO_CLASS = -1e9
 """Offset of a row that stands for no class: its probability is exactly 0."""
@@ -21,6 +22,9 @@ NO_CLASS = -1e9
 def graph_facts(info: GraphInfo, metadata: Mapping[str, str], path: Path) -> NetworkFacts:
     """The facts of the graph in ``path``. Raises UserError where its metadata is damaged."""
     rows = {name: parse_rows(metadata.get(key, ""), info, path) for name, key in KEY_ROWS.items()}
+    weights = path.with_name(f"{info.model}{SUFFIX}")
+    if info.embedding_dim and not any(key in metadata for key in KEY_ROWS.values()) and weights.is_file():
+        rows = read_class_rows(weights)  # of a graph without weights of its own
     return NetworkFacts(
         model_id=info.model_id,
         text_space=info.text_space,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, 
 from rgbd_perception.inference.backends.graph_io import class_inputs, graph_facts
 from rgbd_perception.inference.graph_info import GraphInfo, parse_graph_info
 from rgbd_perception.inference.graphs import find_graphs
+from rgbd_perception.inference.installed import is_installed
 from rgbd_perception.inference.preprocess import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Size = tuple[int, int]
 
 def create(request: BackendRequest) -> OnnxBackend:
     """Open the graphs of a model. Raises Unavailable without ONNX Runtime or without an exported graph."""
-    if importlib.util.find_spec("onnxruntime") is None:
+    if not is_installed("onnxruntime"):
         raise Unavailable(f"onnxruntime is not installed ({INSTALL})")
     return OnnxBackend(find_graphs(request), request.threads)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, NetworkFacts, Unavailable
+from rgbd_perception.inference.installed import is_installed
 from rgbd_perception.inference.preprocess import clean_depth, normalize, pad_to_multiple
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def create(request: BackendRequest) -> TorchBackend:
     """Load the network. Raises Unavailable without torch or for an ONNX file, UserError without weights."""
     if str(request.model).endswith(".onnx"):
         raise Unavailable(f"{request.model} is not a weights file")
-    if importlib.util.find_spec("torch") is None:
+    if not is_installed("torch"):
         raise Unavailable(f"torch is not installed ({INSTALL})")
     import torch
 
