@@ -117,7 +117,8 @@ def test_files_that_are_none_of_ours(exported: ExportInfo, tmp_path: Path) -> No
 
 
 def test_which_backend_and_why(weights_path: Path, predictor: Predictor) -> None:
-    assert predictor.backend == predictor.backend_reason == "onnxruntime"
+    assert predictor.backend == "onnxruntime"
+    assert predictor.backend_reason.startswith("onnxruntime; not tensorrt: ")
     request = BackendRequest(weights_path, automatic=True)
     with pytest.raises(Unavailable, match="is not exported"):
         find_graphs(request)
