@@ -48,4 +48,5 @@ def test_an_engine_is_built(
         assert graph.info.precision == precision
         built = build_engine(find_tensorrt(without_gpu=True), graph.path, ["sm86"])
     width = {"fp32": 4, "fp16": 2}[precision]
-    assert len(built.data) > 0.8 * width * parameters, "folding takes some parameters away, not most"
+    # Folding takes parameters away: a quarter of DiffPixelFormer as released, whose fusion is a linear layer.
+    assert len(built.data) > 0.6 * width * parameters
