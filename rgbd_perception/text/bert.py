@@ -57,7 +57,9 @@ class Bert:
         return (weights @ v).transpose(0, 2, 1, 3).reshape(count, tokens, dim)
 
     def _linear(self, name: str, x: Array) -> Array:
-        return x @ self._tensors[f"{name}.weight"].T + self._tensors[f"{name}.bias"]
+        weight = self._tensors[f"{name}.weight"]
+        flat = x.reshape(-1, x.shape[-1]) @ weight.T  # one product for all texts, not one for each
+        return (flat + self._tensors[f"{name}.bias"]).reshape(*x.shape[:-1], weight.shape[0])
 
     def _norm(self, name: str, x: Array) -> Array:
         centred = x - x.mean(axis=-1, keepdims=True)
