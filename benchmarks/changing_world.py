@@ -10,7 +10,9 @@ gone           frames until 95 % of the voxels of the chair's old place have gon
 left           the same voxels at the end, with and without carving
 static_lost    share of the voxels on the surfaces of the room that carving removed, at the worst moment, and
                of the class that suffers most
+left_percent   left by left_without_carving; left_observed: those of them that answers and objects look at
 carve_ms       median time of carving a frame; --sizes: in maps of other sizes
+--png          the maps of the first room at the end from above: without carving, with carving
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping import MapConfig, VoxelArrays, VoxelMap, warm_up
@@ -34,6 +37,7 @@ from rgbd_perception.sources.synthetic.path import intrinsics_for, look_at
 from rgbd_perception.sources.synthetic.render import Rendered, Renderer, View
 from rgbd_perception.sources.synthetic.shape import Shape, ShapeBuilder
 from rgbd_perception.sources.synthetic.shapes_seating import chair_with_legs
+from rgbd_perception.viewer.top_view import BACKGROUND, draw_top_view
 from rgbd_perception.vocabulary import Vocabulary
 
 AGES = (1, 3, 5, 10, 30)
@@ -42,6 +46,10 @@ _AWAY = 0.1
 """Metres from every surface of the room from which a voxel counts as free space; also around the thing."""
 _HALF_DIAGONAL = 0.045
 """A 5 cm voxel whose centre is nearer to a surface than this holds that surface."""
+
+PANEL = (360, 400)
+TITLES = {"walk": "somebody walked to and fro and left", "chair": "a chair was put elsewhere"}
+"""Scenes that are drawn."""
 
 Place = tuple[float, float]
 Flags = NDArray[np.bool_]
@@ -178,6 +186,8 @@ class Outcome:
     gone: int | None
     left: int
     left_without_carving: int
+    left_percent: float
+    left_observed: int
     static_voxels: int
     static_lost: float
     worst_class: tuple[str, float]
@@ -254,19 +264,34 @@ def play(scene: Scene, config: MapConfig | None = None) -> tuple[Outcome, VoxelM
         if index % 20 == 19 or index == len(scene.views) - 1:
             lost = max(lost, _lost(maps[1].voxels(), voxels, judge))
     uncarved = maps[1].voxels().centers
+    left, plain = int(trail.sum()), int(judge.trail(uncarved, len(scene.views) - 1).sum())
     mean_trail = np.mean(trails, axis=0)
     outcome = Outcome(
         scene=f"{scene.name}, room {scene.seed}",
         trail={age: round(float(count), 1) for age, count in zip(AGES, mean_trail, strict=True)},
         gone=gone,
-        left=int(trail.sum()),
-        left_without_carving=int(judge.trail(uncarved, len(scene.views) - 1).sum()),
+        left=left,
+        left_without_carving=plain,
+        left_percent=round(100 * left / max(plain, 1), 1),
+        left_observed=int(np.count_nonzero(voxels.weights[trail] >= config.min_weight)),
         static_voxels=int(judge.on_surface(uncarved).sum()),
         static_lost=round(lost[0], 4),
         worst_class=(lost[1][0], round(lost[1][1], 4)),
         carve_ms=round(float(np.median(times)), 2),
     )
     return outcome, *maps
+
+
+def panels(carved: VoxelMap, plain: VoxelMap, title: str) -> Image.Image:
+    """Both maps from above, side by side, with a line of text."""
+    picture = Image.new("RGB", (2 * PANEL[1] + 10, PANEL[0] + 24), BACKGROUND)
+    for index, (voxel_map, how) in enumerate(((plain, "without carving"), (carved, "with carving"))):
+        voxels = voxel_map.voxels()
+        view = draw_top_view(voxels.centers, voxels.colors, voxel_map.config.voxel_size, PANEL)
+        left = index * (PANEL[1] + 10)
+        picture.paste(Image.fromarray(view.image), (left, 24))
+        ImageDraw.Draw(picture).text((left + 6, 6), f"{title}, {how}", fill=(40, 40, 40))
+    return picture
 
 
 def carve_ms_by_size(scene: Scene, sizes: Sequence[int], config: MapConfig | None = None) -> dict[int, float]:
@@ -301,14 +326,23 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="voxels, for the time of carving")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--png", type=Path, help="write a picture of the first room here")
     options = parser.parse_args()
     warm_up()
     results: dict[str, object] = {}
+    drawn: list[Image.Image] = []
     for seed in options.rooms:
         for name in ("walk", "walk, turning camera", "chair"):
-            outcome, _, _ = play(make_scene(name, seed, options.frames))
+            outcome, carved, plain = play(make_scene(name, seed, options.frames))
+            if options.png and seed == options.rooms[0] and name in TITLES:
+                drawn.append(panels(carved, plain, TITLES[name]))
             results[outcome.scene] = outcome.__dict__
             print(json.dumps(outcome.__dict__), flush=True)
+    if drawn:
+        whole = Image.new("RGB", (drawn[0].width, sum(part.height for part in drawn)), BACKGROUND)
+        for index, part in enumerate(drawn):
+            whole.paste(part, (0, index * part.height))
+        whole.save(options.png)
     if options.sizes:
         scene = make_scene("walk", options.rooms[0], 20)
         results["carve_ms_by_size"] = carve_ms_by_size(scene, options.sizes)

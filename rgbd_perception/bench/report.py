@@ -24,6 +24,7 @@ _SINGLE_FIGURES = (
     "bytes_per_voxel",
     "resident_bytes_per_voxel",
     "answers_equal_percent",
+    "answers_tied_percent",
     "voxels_equal_percent",
     "clusters_answers_equal_percent",
     "clusters_voxels_equal_percent",
@@ -129,6 +130,7 @@ def _rows(result: dict[str, Any]) -> Iterator[_Row]:
         for kind in ("answers", "voxels"):
             target = ">= 99" if not name else ""
             yield _Row(f"equal {kind}, {label}", result[f"{name}{kind}_equal_percent"], "%", target)
+    yield _Row("  of the answers in rooms as a tie only", result["answers_tied_percent"], "%", "")
     plain = (("plain write", result["plain_write_s"]),)
     yield _Row("save, 1M voxels, fsync included", result["save_s_1m"], "s", "<= 1", plain)
     yield _Row("load, 1M voxels", result["load_s_1m"], "s", "<= 1")

@@ -156,6 +156,7 @@ def _measure_equality(plan: BenchPlan, result: dict[str, Any], say: Say, bar: Ba
     except UserError as error:
         say(f"  left out: {error}")
     result["answers_equal_percent"] = total.answers_percent
+    result["answers_tied_percent"] = total.tied_percent
     result["voxels_equal_percent"] = total.voxels_percent
     say("made-up embeddings with and without clusters, exact and usual map")
     for name, embeddings in (("clusters", ClusteredEmbeddings), ("stress", DirectionEmbeddings)):

@@ -1,21 +1,33 @@
-"""``rgbd-perception bench``: what the map costs here, beside its peers and the limits of the machine."""
+"""``rgbd-perception bench``: what the map and the networks cost here, beside the limits of the machine."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.errors import UserError
 
 if TYPE_CHECKING:
     from rgbd_perception.bench.plan import BenchPlan
 
 NAME = "bench"
-HELP = "measure the map beside its peers and the limits of the machine"
+HELP = "measure the map or a network beside the limits of the machine"
 EPILOG = """examples:
+  rgbd-perception bench map --quick
+  rgbd-perception bench model rgbd_mini --size 240x320 --backends torch,onnxruntime
+"""
+MODEL_EPILOG = """examples:
+  rgbd-perception bench model rgbd_mini --size 240x320 --backends torch,onnxruntime --json model.json
+  rgbd-perception bench model geminifusion_mit_b3 --size 480x640 --runs 10 --threads 2
+
+"network" is the backend alone, as papers time it; "frame to masks" is everything from a camera's images to
+labels of every pixel. A model without installed weights is timed with random ones. See docs/runtime.md.
+"""
+MAP_EPILOG = """examples:
   rgbd-perception bench map --json map.json              everything: about a quarter of an hour
   rgbd-perception bench map --quick                      fewer repetitions: some minutes
   rgbd-perception bench map --only machine,updates       parts of it
@@ -29,10 +41,9 @@ pip install 'rgbd_perception[bench]'. What every figure means: docs/benchmarks.m
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what can be measured and its options."""
-    subjects = parser.add_subparsers(dest="subject", metavar="map", required=True)
-    subject = subjects.add_parser(
-        "map", help="the voxel map", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    subjects = parser.add_subparsers(dest="subject", metavar="map|model", required=True)
+    _add_model_arguments(subjects.add_parser("model", help="a network", **_form(MODEL_EPILOG)))
+    subject = subjects.add_parser("map", help="the voxel map", **_form(MAP_EPILOG))
     subject.add_argument("--quick", action="store_true", help="fewer repetitions")
     subject.add_argument("--only", metavar="A,B,...", help="these parts only (below)")
     subject.add_argument("--dim", type=int, metavar="D", help="of the embeddings (default 512)")
@@ -49,8 +60,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(subject)
 
 
+def _form(epilog: str) -> dict[str, Any]:
+    return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="NAME", help="of `models list`, or a weights or ONNX file")
+    parser.add_argument(
+        "--size", metavar="HxW", default="480x640", help="of the camera (default %(default)s)"
+    )
+    parser.add_argument(
+        "--backends", metavar="A,B", default="torch,onnxruntime", help="side by side (default %(default)s)"
+    )
+    parser.add_argument("--runs", type=int, default=50, metavar="N", help="repetitions (default %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="CPU threads (default: all cores)"
+    )
+    add_json_argument(parser)
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table, write the JSON."""
+    return _run_model(args) if args.subject == "model" else _run_map(args)
+
+
+def _run_model(args: argparse.Namespace) -> int:
+    from rgbd_perception.cli.export import parse_size
+
+    if args.runs < 1 or args.threads < 0:
+        raise UserError(f"expected at least one run and no negative threads, got {args.runs}, {args.threads}")
+    size = parse_size(args.size)
+    backends = tuple(dict.fromkeys(name.strip() for name in args.backends.split(",")))
+
+    from rgbd_perception.bench.model import ModelPlan, run_model_bench, table
+
+    with text_output(args.json):
+        plan = ModelPlan(args.model, size, backends, args.runs, args.threads)
+        result = run_model_bench(plan, _bar)
+        for line in table(result):
+            print(line)
+    write_json(args.json, result)
+    return 0
+
+
+def _run_map(args: argparse.Namespace) -> int:
     plan = _plan(args)
     from rgbd_perception.bench.report import limits, table
     from rgbd_perception.bench.suite import run_map_bench
@@ -78,7 +131,7 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _bar(items: Iterator[Any], what: str, total: int) -> Iterator[Any]:
+def _bar(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
     from tqdm import tqdm
 
     return iter(tqdm(items, desc=what, total=total or None, delay=2, disable=None, file=sys.stderr))

@@ -39,7 +39,9 @@ COMMANDS = {
     "teach": "let a teacher embed the segments of a labelled data set",
     "train": "train a network on labelled data sets",
     "distill": "train a network towards text-aligned embeddings",
-    "bench": "measure the map beside its peers and the limits of the machine",
+    "export": "write a network as an ONNX file for ONNX Runtime and TensorRT",
+    "engine": "TensorRT engines: build, describe, compare with fp32",
+    "bench": "measure the map or a network beside the limits of the machine",
     "doctor": "find out what is wrong with this machine, graph or camera",
 }
 """Name and one line of help of every sub-command, in the order of the help page."""

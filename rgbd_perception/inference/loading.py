@@ -36,7 +36,7 @@ def load_network(model: str | Path, untrained: bool = False) -> LoadedNetwork:
     ``untrained``: where no weights of a name are installed, random ones, the same each time; their labels
     mean nothing. Raises UserError where the weights cannot be had, or the network takes more than a frame.
     """
-    path = _path(model)
+    path = weights_path(model)
     if untrained and path == default_path(str(model)) and not path.is_file():
         return _untrained(str(model))
     weights = read_weights(path)
@@ -45,7 +45,7 @@ def load_network(model: str | Path, untrained: bool = False) -> LoadedNetwork:
     return LoadedNetwork(_for_frames(network, weights.info.model), weights)
 
 
-def _path(model: str | Path) -> Path:
+def weights_path(model: str | Path) -> Path:
     if isinstance(model, str) and model in list_models():
         return default_path(model)
     path = Path(model)

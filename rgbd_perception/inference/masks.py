@@ -9,39 +9,47 @@ compared only in patches on a border, typically one in ten.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from rgbd_perception.inference.postprocess import classify
-
-CHUNK_VALUES = 8_000_000
-"""Interpolated values held at once: 32 MB."""
+CHUNK_VALUES = 1_000_000
+"""Interpolated values held at once: 4 MB, which stay in the cache."""
 
 
 def upsample_masks(
-    log_probability: Tensor, stride: int, shape: tuple[int, int]
+    log_probability: NDArray[np.float32], stride: int, shape: tuple[int, int]
 ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
     """(h, w, C) for cells of ``stride`` pixels -> ids (H, W) and confidence (H, W), cut to ``shape``.
 
     The confidence is at most the softmax of interpolated logits; lower only between cells that disagree.
     """
     height, width, classes = log_probability.shape
-    corners = _corners(height, width)
     cells = log_probability.reshape(-1, classes)
-    best, ids = (part.numpy() for part in cells.max(dim=1))
+    ids = cells.argmax(axis=1)
+    best = np.take_along_axis(cells, ids[:, None], axis=1)[:, 0]
+    if stride == 1:
+        return ids.astype(np.uint16).reshape(shape), np.exp(best).reshape(shape)
+    corners = _corners(height, width)
     corner_ids = ids.astype(np.uint16)[corners]
     weights = _weights(stride)
     patch_ids = np.repeat(corner_ids[:, :1], stride * stride, axis=1)
-    patch_confidence = np.exp(best[corners] @ weights.T)
+    patch_confidence = best[corners] @ weights.T
     mixed = np.flatnonzero((corner_ids != corner_ids[:, :1]).any(axis=1))
     step = max(1, CHUNK_VALUES // (stride * stride * classes))
     for start in range(0, len(mixed), step):
         part = mixed[start : start + step]
-        fine = torch.from_numpy(weights) @ cells[torch.from_numpy(corners[part])]
-        patch_ids[part], patch_confidence[part] = classify(fine)
+        patch_ids[part], patch_confidence[part] = _best(cells[corners[part].T], weights)
+    np.exp(patch_confidence, out=patch_confidence)
     grid = height, width
     return _assemble(patch_ids, grid, stride, shape), _assemble(patch_confidence, grid, stride, shape)
+
+
+def _best(
+    corners: NDArray[np.float32], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Values (4, n, C) at corners, weights (s, 4) -> best classes (n, s) and their values (n, s)."""
+    fine = (weights @ corners.reshape(4, -1)).reshape(len(weights), *corners.shape[1:])
+    ids = fine.argmax(axis=2)
+    return ids.T, np.take_along_axis(fine, ids[..., None], axis=2)[..., 0].T
 
 
 def _corners(height: int, width: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""From a network's raw outputs to embeddings (if any), labels and confidences at the cells of the grid."""
+"""From a torch network's raw outputs to embeddings (if any), labels and confidences of the cells."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class GridOutput:
+class ComparedCells:
     """At the cells of the grid: log-probabilities (h, w, C) and unit vectors (h, w, D) float16, or None."""
 
     log_probability: Tensor
     embedding: NDArray[np.float16] | None
 
 
-def compare_with_classes(embedding: Tensor, class_matrix: Tensor, temperature: float) -> GridOutput:
-    """Raw embeddings (1, D, h, w) against rows (C, D): logits = temperature * (unit embedding . row).
+def compare_with_classes(embedding: Tensor, rows: Tensor) -> ComparedCells:
+    """Raw embeddings (1, D, h, w) against rows (C, D): logits are their products with unit embeddings.
 
-    The rows are unit text embeddings, or those of a linear probe.
+    The rows are text embeddings times a temperature, or those of a linear probe.
     """
-    rows = embedding[0].permute(1, 2, 0)  # contiguous: the network computes in channels-last memory
-    inverse = 1.0 / torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(1e-6)
-    logits = (rows @ (temperature * class_matrix).T) * inverse
-    unit = (rows * inverse).to(torch.float16).cpu().numpy()
-    return GridOutput(torch.log_softmax(logits, dim=-1).cpu(), unit)
+    cells = embedding[0].permute(1, 2, 0)  # contiguous: the network computes in channels-last memory
+    inverse = 1.0 / torch.linalg.vector_norm(cells, dim=-1, keepdim=True).clamp_min(1e-6)
+    logits = (cells @ rows.T) * inverse
+    unit = (cells * inverse).to(torch.float16).cpu().numpy()
+    return ComparedCells(torch.log_softmax(logits, dim=-1).cpu(), unit)
 
 
-def normalize_scores(logits: Tensor) -> GridOutput:
+def normalize_scores(logits: Tensor) -> ComparedCells:
     """Class scores (1, C, h, w) of a network with a classifier."""
-    return GridOutput(torch.log_softmax(logits[0].permute(1, 2, 0), dim=-1).cpu().contiguous(), None)
+    return ComparedCells(torch.log_softmax(logits[0].permute(1, 2, 0), dim=-1).cpu().contiguous(), None)
 
 
 def classify(log_probability: Tensor) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:

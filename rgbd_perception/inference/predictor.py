@@ -1,47 +1,34 @@
-"""One frame in, one prediction out: preprocess, backend, postprocess."""
+"""One frame in, one prediction out: fit the images, run a backend, make the masks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from rgbd_perception.errors import FrameDropped, UserError
+from rgbd_perception.errors import FrameDropped
 from rgbd_perception.frame import Prediction, RgbdFrame
-from rgbd_perception.inference.backends import create_backend
-from rgbd_perception.inference.loading import load_network
+from rgbd_perception.inference.backends import BackendRequest, GridOutput, choose_backend
+from rgbd_perception.inference.classes import Classes, make_classes
+from rgbd_perception.inference.fitting import Fitter, SizePolicy
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.inference.masks import upsample_masks
-from rgbd_perception.inference.postprocess import (
-    GridOutput,
-    classify,
-    compare_with_classes,
-    normalize_scores,
-)
-from rgbd_perception.inference.preprocess import (
-    clean_depth,
-    downscale_factor,
-    normalize,
-    pad_to_multiple,
-    shrink_color,
-    shrink_depth,
-)
-from rgbd_perception.inference.weights import WeightsFile, WeightsInfo
-from rgbd_perception.models import ModelOutput
-from rgbd_perception.text import create_text_encoder
-from rgbd_perception.text.prompts import embed_class_names
 from rgbd_perception.vocabulary import Vocabulary
 
 
 class Predictor:
     """A network with its weights and a vocabulary.
 
-    Not thread-safe: one thread at a time may call it. Threads of torch are left as they are.
+    Not thread-safe: one thread at a time may call it.
     """
+
+    vocabulary: Vocabulary
+    """What the label ids mean."""
+    class_embeddings: NDArray[np.float32] | None
+    """(C, D) text embeddings of the class names, for a map; None where there are none at hand."""
 
     def __init__(
         self,
@@ -49,27 +36,33 @@ class Predictor:
         backend: str = "auto",
         labels: Sequence[str] | None = None,
         untrained: bool = False,
+        *,
+        sizes: SizePolicy = "letterbox",
+        threads: int = 0,
+        report: LoadingReport | None = None,
     ) -> None:
         """Load a network.
 
-        model      a name of ``list_models()`` whose weights are installed, or the path of a weights file
-        backend    "torch", or "auto" for the fastest there is
+        model      a name of ``list_models()`` whose weights are installed, the path of a weights file, or
+                   that of an exported ONNX file
+        backend    "tensorrt", "onnxruntime", "torch", or "auto" for the fastest there is
         labels     class names of the masks, compared by text; None: the model's own, without a text encoder
         untrained  take random weights, whose labels mean nothing, where none are installed
+        sizes      what to do with frames that do not have the size of an exported network: "letterbox" (with
+                   a margin) or "reject"; frames are never stretched
+        threads    CPU threads of the network; 0: as many as the backend likes
+        report     told what goes on while an engine is built
 
         Raises UserError where the weights, the backend or the text encoder cannot be had.
         """
-        network, weights = load_network(model, untrained)
-        info = weights.info
-        self._config = network.config
-        self._min_size = network.min_size
-        self._backend = create_backend(backend, network)
-        self.model_id = info.model_id
-        self.text_space = info.text_space
-        embeds = network.has_embeddings
-        classes = _text_classes(weights, labels) if embeds else _own_classes(info, labels)
-        self.vocabulary, self.class_embeddings, rows, self._temperature = classes
-        self._rows = None if rows is None else torch.from_numpy(rows)
+        report = report or LoadingReport()
+        request = BackendRequest(model, untrained, threads, automatic=backend == "auto", report=report)
+        self._backend, self.backend_reason = choose_backend(backend, request)
+        self._facts = self._backend.facts
+        self.model_id = self._facts.model_id
+        self.text_space = self._facts.text_space
+        self._fitter = Fitter(self._facts.input_size, self._backend.sizes, sizes)
+        self.use_classes(make_classes(self._facts, labels))
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -78,31 +71,48 @@ class Predictor:
 
     @property
     def backend(self) -> str:
-        """Name of what runs the network."""
+        """Name of what runs the network; ``backend_reason`` says why."""
         return self._backend.name
 
     def stride(self, shape: tuple[int, int]) -> int:
         """Color pixels along one side of a cell for frames of ``shape`` (H, W)."""
-        return downscale_factor(shape, self._config.input_size) * self._config.stride
+        return self._fitter.fit(shape).factor * self._facts.stride
 
-    @torch.inference_mode()
+    def set_vocabulary(self, names: Sequence[str]) -> Vocabulary:
+        """Compare with other class names from now on; the network stays as it is.
+
+        Raises UserError where the network has fixed classes, the names cannot be used or are too many.
+        """
+        self.use_classes(self.make_classes(names))
+        return self.vocabulary
+
+    def make_classes(self, names: Sequence[str]) -> Classes:
+        """The slow part of ``set_vocabulary``: texts to embeddings. May run beside a call."""
+        return make_classes(self._facts, names)
+
+    def use_classes(self, classes: Classes) -> None:
+        """The quick part of ``set_vocabulary``; not beside a call."""
+        if classes.rows is not None:
+            self._backend.set_classes(classes.rows)
+        self.vocabulary, self.class_embeddings = classes.vocabulary, classes.text_embeddings
+
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
         """Labels, confidence, embeddings of the grid; with ``masks`` labels and confidence of each pixel too.
 
         Depth that is missing, not finite, negative or beyond 20 m counts as missing. Raises FrameDropped
-        ``prediction_not_finite`` where the network gives NaN, so that none gets into a map.
+        ``prediction_not_finite`` where the network gives NaN, so that none gets into a map, and
+        ``size_mismatch`` where frames of another size are to be rejected.
         """
         clock = _Clock()
         stride = self.stride(frame.shape)
-        rgb, depth = self._inputs(frame)
+        images = self._fitter(frame.color, frame.depth)
         clock.lap("preprocess")
-        output = self._backend(rgb, depth)
+        grid = self._backend(*images)
         clock.lap("network")
-        height, width = -(-frame.shape[0] // stride), -(-frame.shape[1] // stride)
-        grid = self._classes(output, height, width)
-        if not torch.isfinite(grid.log_probability).all():
+        grid = _cut(grid, -(-frame.shape[0] // stride), -(-frame.shape[1] // stride))
+        if not (grid.confidence > 0).all():  # false for NaN too
             raise FrameDropped("prediction_not_finite", f"{self.model_id} gave NaN or infinite values")
-        cell_labels, cell_confidence = classify(grid.log_probability)
+        cell_labels = grid.labels.astype(np.uint16)
         clock.lap("postprocess")
         labels: NDArray[np.uint16] | None = None
         confidence: NDArray[np.float32] | None = None
@@ -111,7 +121,7 @@ class Predictor:
             clock.lap("masks")
         return Prediction(
             cell_labels=cell_labels,
-            cell_confidence=cell_confidence,
+            cell_confidence=grid.confidence,
             stride=stride,
             embedding=grid.embedding,
             labels=labels,
@@ -126,29 +136,12 @@ class Predictor:
         """Free the network; calling the predictor afterwards is an error."""
         self._backend.close()
 
-    def _classes(self, output: ModelOutput, height: int, width: int) -> GridOutput:
-        """Scores of the classes at the (height, width) cells that cover the image."""
-        if output.embedding is not None and self._rows is not None:
-            embedding = output.embedding[:, :, :height, :width]
-            return compare_with_classes(embedding, self._rows.to(embedding.device), self._temperature)
-        if output.logits is None:
-            raise RuntimeError(f"{self.model_id} has neither embeddings nor classes")
-        return normalize_scores(output.logits[:, :, :height, :width])
 
-    def _inputs(self, frame: RgbdFrame) -> tuple[torch.Tensor, torch.Tensor]:
-        factor = downscale_factor(frame.shape, self._config.input_size)
-        # Views into messages and files cannot be written to, which torch warns about: those are copied.
-        color = np.require(shrink_color(frame.color, factor), requirements=["C", "W"])
-        depth = shrink_depth(clean_depth(frame.depth), factor)
-        inputs = normalize(
-            torch.from_numpy(color)[None],
-            torch.from_numpy(depth)[None],
-            self._config.depth_mean,
-            self._config.depth_std,
-        )
-        multiple = self._config.input_multiple
-        rgb, normed = (pad_to_multiple(tensor, multiple, self._min_size) for tensor in inputs)
-        return rgb, normed
+def _cut(grid: GridOutput, height: int, width: int) -> GridOutput:
+    """Without the cells of a margin."""
+    if grid.labels.shape == (height, width):
+        return grid
+    return GridOutput(*(None if array is None else array[:height, :width] for array in grid))  # type: ignore[arg-type]
 
 
 class _Clock:
@@ -162,40 +155,3 @@ class _Clock:
         now = time.perf_counter()
         self.step_ms[step] = (now - self._last) * 1e3
         self._last = now
-
-
-class _Classes(NamedTuple):
-    """What a label means, and how embeddings become labels.
-
-    text_embeddings  (C, D) of the names, for a map; None where there are none at hand
-    rows             (C, D) that unit embeddings are multiplied with; None for a network with a classifier
-    temperature      factor of those products
-    """
-
-    vocabulary: Vocabulary
-    text_embeddings: NDArray[np.float32] | None
-    rows: NDArray[np.float32] | None
-    temperature: float
-
-
-def _text_classes(weights: WeightsFile, labels: Sequence[str] | None) -> _Classes:
-    """Of a network with embeddings: by text, or by what its file has: a classifier, text embeddings."""
-    info = weights.info
-    if labels is not None:
-        vocabulary = Vocabulary(labels, info.text_space)
-        rows = embed_class_names(create_text_encoder(info.text_space), vocabulary.names)
-        return _Classes(vocabulary, rows, rows, info.temperature)
-    texts, classifier = weights.class_embeddings, weights.classifier
-    if texts is None and classifier is None:
-        raise UserError(f"{info.model_id} has no class names of its own: name the classes (labels=...)")
-    vocabulary = Vocabulary(info.labels, info.text_space)
-    if classifier is not None:
-        return _Classes(vocabulary, texts, classifier, 1.0)
-    return _Classes(vocabulary, texts, texts, info.temperature)
-
-
-def _own_classes(info: WeightsInfo, labels: Sequence[str] | None) -> _Classes:
-    """Of a network with a classifier."""
-    if labels is not None:
-        raise UserError(f"{info.model} has a fixed list of {len(info.labels)} classes: leave out the labels")
-    return _Classes(Vocabulary(info.labels), None, None, 1.0)

@@ -177,6 +177,22 @@ def read_weights(path: Path) -> WeightsFile:
     return WeightsFile(info, tensors, embeddings, classifier)
 
 
+def read_class_rows(path: Path) -> dict[str, NDArray[np.float32] | None]:
+    """``class_embeddings`` and ``classifier`` of a weights file, None where it has none; without torch.
+
+    Raises UserError like ``read_info``.
+    """
+    from safetensors import safe_open
+
+    read_info(path)
+    with safe_open(str(path), framework="numpy") as file:
+        names = set(file.keys())
+        return {
+            key: np.asarray(file.get_tensor(key), np.float32) if key in names else None
+            for key in (CLASS_EMBEDDINGS, CLASSIFIER)
+        }
+
+
 def _pop_rows(
     path: Path, info: WeightsInfo, tensors: dict[str, Tensor], key: str
 ) -> NDArray[np.float32] | None:

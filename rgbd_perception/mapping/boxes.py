@@ -13,11 +13,16 @@ from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _OUTLIERS = 0.02
 """Share of the voxels at either end of an axis that may stick out of the box."""
-_MOST_COLUMNS = 512
+_MOST_COLUMNS, _FEW_COLUMNS = 512, 128
+"""Columns of voxels that decide the angle, and of them those that tell where to look for it."""
+_PRIME = 7919
+"""Multiples of it reach every column, because it is larger than their number."""
+_MOST_CELLS = 16
+"""Places in a picture of the footprint for each voxel."""
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
 _MANY_OUTLIERS = 16
-"""From here on sorting is quicker than looking for one outlier after the other."""
+"""From here on partitioning is quicker than looking for one outlier after the other."""
 _BOXES_AT_LEAST = 64
 """Fewer boxes are not worth another thread."""
 _HALF_WORD, _LOW_WORD = 1 << 31, (1 << 32) - 1
@@ -108,23 +113,47 @@ def oriented_boxes(
 
 
 @kernel
-def _columns(points: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
-    """(2, n) centres of the vertical columns of voxels, of at most _MOST_COLUMNS columns spread over all."""
-    codes = np.empty(points.shape[0], np.int64)
-    for i in range(codes.size):
-        x, y = np.int64(np.floor(points[i, 0] / voxel_size)), np.int64(np.floor(points[i, 1] / voxel_size))
-        codes[i] = (x << 32) + y + _HALF_WORD
-    codes.sort()
+def _distinct(x: NDArray[np.int64], y: NDArray[np.int64]) -> int:
+    """Move the distinct pairs of (n,) ``x`` and ``y`` to their fronts, ordered by x, then y; their number."""
+    low_x, low_y = x.min(), y.min()
+    wide, deep = x.max() - low_x + 1, y.max() - low_y + 1
     count = 0
+    if wide * deep <= _MOST_CELLS * x.size:  # a picture of the footprint, unless it is mostly empty
+        seen = np.zeros(wide * deep, np.bool_)
+        for i in range(x.size):
+            seen[(x[i] - low_x) * deep + y[i] - low_y] = True
+        for cell in range(seen.size):
+            if seen[cell]:
+                x[count], y[count] = low_x + cell // deep, low_y + cell % deep
+                count += 1
+        return count
+    codes = np.sort((x << 32) + y + _HALF_WORD)
     for i in range(codes.size):
         if i == 0 or codes[i] != codes[i - 1]:
-            codes[count] = codes[i]
+            x[count], y[count] = codes[i] >> 32, (codes[i] & _LOW_WORD) - _HALF_WORD
             count += 1
+    return count
+
+
+@kernel
+def _columns(points: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
+    """(2, n) centres of the vertical columns of voxels, of at most _MOST_COLUMNS columns spread over all.
+
+    In no order: among sorted ones every one would be the outermost so far.
+    """
+    x, y = np.empty(points.shape[0], np.int64), np.empty(points.shape[0], np.int64)
+    for i in range(x.size):
+        x[i], y[i] = (
+            np.int64(np.floor(points[i, 0] / voxel_size)),
+            np.int64(np.floor(points[i, 1] / voxel_size)),
+        )
+    count = _distinct(x, y)
     stride = -(-count // _MOST_COLUMNS)
     columns = np.empty((2, -(-count // stride)))
-    for i in range(columns.shape[1]):
-        columns[0, i] = ((codes[i * stride] >> 32) + 0.5) * voxel_size
-        columns[1, i] = ((codes[i * stride] & _LOW_WORD) - _HALF_WORD + 0.5) * voxel_size
+    for place in range(columns.shape[1]):
+        i = place * _PRIME % columns.shape[1] * stride
+        columns[0, place] = (x[i] + 0.5) * voxel_size
+        columns[1, place] = (y[i] + 0.5) * voxel_size
     return columns
 
 
@@ -138,8 +167,8 @@ def _trimmed_range(
     every value is turned away by one comparison with the last of them.
     """
     if skipped > _MANY_OUTLIERS:
-        ordered = np.sort(values)
-        return ordered[skipped], ordered[ordered.size - 1 - skipped]
+        last = values.size - 1 - skipped
+        return np.partition(values, skipped)[skipped], np.partition(values, last)[last]
     least, largest = np.inf, -np.inf
     if skipped == 0:
         for value in values:
@@ -202,7 +231,8 @@ def _fit_boxes(
     for box in range(starts.size):
         mine = points[starts[box] : ends[box]]
         footprint = _columns(mine, voxel_size)
-        coarse = _least_area_yaw(footprint, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
+        few = footprint[:, :: -(-footprint.shape[1] // _FEW_COLUMNS)].copy()
+        coarse = _least_area_yaw(few, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
         around = 2 * int(_COARSE_DEGREES / _FINE_DEGREES) + 1
         yaw = np.radians(
             _least_area_yaw(footprint, coarse - _COARSE_DEGREES, _FINE_DEGREES, around, voxel_size)

@@ -3,8 +3,9 @@
 Every frame goes through the blocks of the map (blocks.py) in the camera's view and looks at each voxel in
 them: at its own cells of the depth image, and at those that the ball around it touches. If even one pixel in
 these shows something at the voxel's depth, or a surface that may lead there, the voxel stays: a grazed floor
-voxel covers cells that see the floor itself, a thin leg is at least one near pixel. A cell that shows
-something far in front, or nothing at all, proves nothing.
+voxel covers cells that see the floor itself, a thin leg is at least one near pixel. A surface leads there
+when 1 / depth, which is even over the image of a plane, changes fast enough at that cell; the edge of a thing
+in front does not. A cell that shows something far in front, or nothing at all, proves nothing.
 
 How long a voxel lasts then depends on how often it was measured, in frames (the column ``occupancy``: frames
 for it less frames against it, limited, like the clamped log odds of Hornung et al. 2013, "OctoMap"). A young
@@ -35,6 +36,8 @@ stereo. Half a voxel more for an established voxel."""
 _NEAREST_PLANE, _STEEPEST_CELLS = 0.25, 2.0
 """A plane that passes the camera at this distance (metres) changes 1 / depth by 1 / (distance x focal length)
 a cell. What is nearer than the voxel by more than so many cells of that is another thing in front of it."""
+_CELLS_ON = 3.0
+"""From a cell that a voxel touches to the middle of the voxel, at most."""
 _MOST_PLACES = 1 << 15
 """Places for blocks that one frame looks at; a finer map takes turns."""
 _HALF_DIAGONAL = 0.5 * np.sqrt(3.0)
@@ -63,7 +66,7 @@ def find_seen_through(
     )  # fmt: skip
     keys, clear = np.empty(config.carve_voxels, np.int64), np.empty(config.carve_voxels, np.bool_)
     found = _see_through(
-        blocks.bits, numbers[:count], places[:count], phase, samples.nearest,
+        blocks.bits, numbers[:count], places[:count], phase, samples.nearest, samples.depth,
         k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
     )  # fmt: skip
     rows = store.index.find(keys[:found])
@@ -164,6 +167,7 @@ def _see_through(
     places: NDArray[np.int64],
     phase: int,
     nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -200,7 +204,7 @@ def _see_through(
                     if z > reach or z - _HALF_DIAGONAL * voxel_size < _NEAREST:
                         seen = _NOT
                     else:
-                        seen = _see(nearest, fx, fy, cx, cy, x, y, z, voxel_size)
+                        seen = _see(nearest, depth, fx, fy, cx, cy, x, y, z, voxel_size)
                     if seen != _NOT:
                         keys[count] = pack_one(vx, vy, vz)
                         clear[count] = seen == _CLEARLY
@@ -211,8 +215,33 @@ def _see_through(
 
 
 @kernel
+def _slope(nearest: NDArray[np.float32], row: int, column: int, down: int, right: int) -> float:
+    """Change of 1 / depth (1/m) from a cell to the next one, on the side where it changes less: at the edge
+    of a thing that is the side of the thing. Negative where neither neighbour was measured."""
+    here, least = np.float32(1) / nearest[row, column], np.float32(-1)
+    for side in (-1, 1):
+        v, u = row + side * down, column + side * right
+        if v >= 0 and v < nearest.shape[0] and u >= 0 and u < nearest.shape[1] and nearest[v, u] > 0:
+            change = abs(np.float32(1) / nearest[v, u] - here)
+            if least < 0 or change < least:
+                least = change
+    return least
+
+
+@kernel
+def _leads_to(nearest: NDArray[np.float32], row: int, column: int, z: float) -> bool:
+    """Whether the surface in a cell may reach depth ``z`` a few cells on. 1 / depth of a plane changes
+    evenly over the image."""
+    across, down = _slope(nearest, row, column, 0, 1), _slope(nearest, row, column, 1, 0)
+    if across < 0 or down < 0:
+        return True
+    return 1.0 / nearest[row, column] - _CELLS_ON * (across + down) - _MARGIN_SLOPE <= 1.0 / z
+
+
+@kernel(inline="always")  # called for every voxel in view
 def _see(
     nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
     fx: float,
     fy: float,
     cx: float,
@@ -234,21 +263,63 @@ def _see(
         return _NOT
     margin = _HALF_DIAGONAL * voxel_size + _MARGIN_SLOPE * z * z
     row, column = min(max((top + bottom) // 2, 0), height - 1), min(max((left + right) // 2, 0), width - 1)
-    if 0 < nearest[row, column] < z + margin:  # the usual case: it is still there
-        return _NOT
-    front = min(z - margin, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
-    ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
-    first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
-    first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
+    here = nearest[row, column]
+    if 0 < here < z + margin and (here >= z - margin or depth[row, column] < z + margin):
+        return _NOT  # the usual case: it is still there, or hidden
     own = (right - left + 1) * (bottom - top + 1)
-    free, close = 0, False
+    past, free = _count_free(nearest, depth, top, bottom, left, right, z, margin)
+    if 2 * free < own:
+        return _NOT
+    around = _look_around(nearest, u, v, z, fx, fy, margin, voxel_size)
+    return min(around, _PARTLY) if past < own else around
+
+
+@kernel
+def _count_free(
+    nearest: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    z: float,
+    margin: float,
+) -> tuple[int, int]:
+    """Cells of a voxel all of which see past depth ``z``, and those that do so for the most part: the edge of
+    a nearer thing may be in them."""
+    past, free = 0, 0
+    for row in range(max(top, 0), min(bottom, nearest.shape[0] - 1) + 1):
+        for column in range(max(left, 0), min(right, nearest.shape[1] - 1) + 1):
+            here = nearest[row, column]
+            past += here > z
+            free += here > z or (0 < here < z - margin and depth[row, column] > z + margin)
+    return past, free
+
+
+@kernel
+def _look_around(
+    nearest: NDArray[np.float32],
+    u: float,
+    v: float,
+    z: float,
+    fx: float,
+    fy: float,
+    margin: float,
+    voxel_size: float,
+) -> int:
+    """What the cells that the ball around a voxel at pixel (u, v), depth ``z``, touches leave possible."""
+    height, width = nearest.shape
+    ball_u, ball_v = _HALF_DIAGONAL * voxel_size / z * fx, _HALF_DIAGONAL * voxel_size / z * fy
+    low, high = z - margin, z + margin
+    front = min(low, 1.0 / (1.0 / z + _STEEPEST_CELLS / (_NEAREST_PLANE * min(fx, fy))))
+    clear = True
+    first_row, last_row = max(int(np.floor(v - ball_v)), 0), min(int(np.ceil(v + ball_v)), height - 1)
+    first_column, last_column = max(int(np.floor(u - ball_u)), 0), min(int(np.ceil(u + ball_u)), width - 1)
     for row in range(first_row, last_row + 1):
         for column in range(first_column, last_column + 1):
-            if front < nearest[row, column] < z + margin:
+            here = nearest[row, column]
+            # What is in front is the edge of a nearer thing, or a surface seen at a grazing angle.
+            if front < here < high and (here >= low or _leads_to(nearest, row, column, z)):
                 return _NOT
-            close = close or front < nearest[row, column] < z + margin + 0.5 * voxel_size
-            if top <= row <= bottom and left <= column <= right:
-                free += nearest[row, column] > z
-    if free == own and not close:
-        return _CLEARLY
-    return _PARTLY if 2 * free >= own else _NOT
+            clear &= not front < here < high + 0.5 * voxel_size
+    return _CLEARLY if clear else _PARTLY

@@ -63,7 +63,7 @@ class EvidenceStore:
         """
         limit = min(limit if limit > 0 else np.inf, self.quantity.largest)
         _fuse(
-            rows, groups.starts, groups.members, groups.weights, readonly(labels, np.uint16),
+            rows, groups.keys, groups.starts, groups.members, groups.weights, readonly(labels, np.uint16),
             gain(confidence, self.classes), limit, time, self.quantity.unit, self.quantity.dither,
             self.class_slot, self.evidence,
         )  # fmt: skip
@@ -183,6 +183,7 @@ def _add(
 @kernel
 def _fuse(
     rows: NDArray[np.int32],
+    keys: NDArray[np.int64],
     starts: NDArray[np.int32],
     members: NDArray[np.int32],
     weights: NDArray[np.float32],
@@ -221,5 +222,5 @@ def _fuse(
         for slot in range(count):
             if amount[slot] > 0:
                 strength = amount[slot] / total * min(1.0, total)
-                up = rounding * dither(row, time + slot)
+                up = rounding * dither(keys[group], time + slot)
                 _add(class_slot[row], evidence[row], seen[slot], strength / unit, limit / unit, up)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
+from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, write_scores
 from rgbd_perception.mapping.shared_rows import rounded
 from rgbd_perception.mapping.sketches import SKETCH_DIM, count_sketches
 from rgbd_perception.mapping.threads import Runner
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 HOT = np.uint32(1 << 31)
 """From here on a number in ``feature_at`` is HOT + a slot of the voxels in view; below, a shared row."""
+
+_VOXELS_FOR_TWO = 1 << 14
+"""Fewer voxels are looked up by one thread."""
 
 
 class Scorer(Protocol):
@@ -31,18 +34,19 @@ class Scorer(Protocol):
     def best(self) -> NDArray[np.float32] | None:
         """(T,) best scores of all embeddings in the map, where they are known without looking at voxels."""
 
-    def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Scores (n, T) of n voxels, and whether they have an embedding (n,)."""
+    def write(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Write the ``scores`` (n, T) of n voxels; return whether they have an embedding (n,)."""
 
-    def largest(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """The largest score (n,) of each over the texts, and whether they have an embedding (n,)."""
+    def reaching(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether some score of each (n,) is not below the least, and whether they have an embedding (n,)."""
 
 
 class FeatureReader(Protocol):
     """Embeddings of one instant."""
 
-    def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
-        """What scores blocks of a snapshot that was taken at the same instant."""
+    def scorer(self, query: QueryVectors, calibration: ScoreCalibration, least: float, run: Runner) -> Scorer:
+        """What scores blocks of a snapshot that was taken at the same instant; scores below ``least`` are
+        given as 0."""
 
     def cosines(
         self, columns: Columns, others: NDArray[np.float32]
@@ -66,7 +70,7 @@ class SharedReader:
         self,
         basis: NDArray[np.float32],
         rows: NDArray[np.int8],
-        hot: NDArray[np.float16],
+        hot: NDArray[np.float32],
         in_use: NDArray[np.bool_],
     ) -> None:
         """``in_use``: which of the rows, followed by the slots, some voxel has."""
@@ -93,11 +97,9 @@ class SharedReader:
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors @ (others @ self.basis.T).T / np.maximum(length, 1e-12), length[:, 0] > 0
 
-    def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
+    def scorer(self, query: QueryVectors, calibration: ScoreCalibration, least: float, run: Runner) -> Scorer:
         """Scores every row and slot once; voxels only look theirs up."""
-        projected = query.projected(self.basis)
-        table = [score_vectors(part, projected, calibration, run) for part in (self.rows, self.hot)]
-        return SharedScorer(self, np.concatenate(table))
+        return SharedScorer(self, query.projected(self.basis), calibration, least, run)
 
     def packed(
         self, at: NDArray[np.uint32]
@@ -116,7 +118,7 @@ class SharedReader:
 
     def _hot(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         shared = self.rows.shape[0]
-        return self.hot[numbers[numbers >= shared] - shared].astype(np.float32)
+        return self.hot[numbers[numbers >= shared] - shared]
 
     @property
     def sketch_dim(self) -> int:
@@ -128,7 +130,7 @@ class SharedReader:
         if self._sketches is None:
             self._sketches = np.empty((self.in_use.size, self.sketch_dim), np.int8)
             _round_directions(self.rows, self._sketches[: self.rows.shape[0]])
-            _round_directions(self.hot.astype(np.float32), self._sketches[self.rows.shape[0] :])
+            _round_directions(self.hot, self._sketches[self.rows.shape[0] :])
         return self._sketches[self.number(columns["feature_at"])]
 
 
@@ -143,9 +145,9 @@ class ExactReader:
         length = np.linalg.norm(feature, axis=1, keepdims=True)
         return feature @ others.T / np.maximum(length, 1e-12), length[:, 0] > 0
 
-    def scorer(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> Scorer:
+    def scorer(self, query: QueryVectors, calibration: ScoreCalibration, least: float, run: Runner) -> Scorer:
         """Scores the voxels one by one."""
-        return ExactScorer(query, calibration, run)
+        return ExactScorer(query, calibration, least, run)
 
     sketch_dim = SKETCH_DIM
 
@@ -159,24 +161,62 @@ class SharedScorer:
 
     columns = ("feature_at",)
 
-    def __init__(self, reader: SharedReader, table: NDArray[np.float32]) -> None:
-        self._reader = reader
-        self._table = table
-        self._largest = np.empty(table.shape[0], np.float32)
-        self.best = np.full(table.shape[1], -1.0, np.float32)
-        _summarize(table, reader.in_use, self._largest, self.best)
+    def __init__(
+        self,
+        reader: SharedReader,
+        query: QueryVectors,
+        calibration: ScoreCalibration,
+        least: float,
+        run: Runner,
+    ) -> None:
+        self._shared = reader.rows.shape[0]
+        self._run = run
+        self._table = np.empty((reader.in_use.size, query.texts.shape[0]), np.float32)
+        parts = (
+            (reader.rows, slice(0, self._shared)),
+            (reader.hot, slice(self._shared, reader.in_use.size)),
+        )
+        self._reaches = np.concatenate(
+            [
+                write_scores(
+                    vectors,
+                    query,
+                    calibration,
+                    self._table[part],
+                    run,
+                    least=least,
+                    in_use=reader.in_use[part],
+                )
+                for vectors, part in parts
+            ]
+        )
+        self._in_use = reader.in_use
 
-    def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    @property
+    def best(self) -> NDArray[np.float32]:
+        """Of all rows and slots in use."""
+        return self._table[self._in_use].max(axis=0, initial=-1)
+
+    def write(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Looked up."""
         at = columns["feature_at"]
-        return self._table[self._reader.number(at)], at > 0
 
-    def largest(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        def look_up(first: int, last: int) -> None:
+            _look_up_scores(at[first:last], self._table, self._shared, scores[first:last])
+
+        self._run(look_up, at.size, _VOXELS_FOR_TWO)
+        return np.asarray(at > 0)
+
+    def reaching(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Looked up."""
         at = columns["feature_at"]
-        largest = np.empty(at.size, np.float32)
-        _look_up(at, self._largest, self._reader.rows.shape[0], largest)
-        return largest, at > 0
+        reaching = np.empty(at.size, np.bool_)
+
+        def look_up(first: int, last: int) -> None:
+            _look_up(at[first:last], self._reaches, self._shared, reaching[first:last])
+
+        self._run(look_up, at.size, _VOXELS_FOR_TWO)
+        return reaching, at > 0
 
 
 class ExactScorer:
@@ -185,43 +225,41 @@ class ExactScorer:
     columns = ("feature", "feature_weight")
     best = None
 
-    def __init__(self, query: QueryVectors, calibration: ScoreCalibration, run: Runner) -> None:
-        self._query, self._calibration, self._run = query, calibration, run
+    def __init__(self, query: QueryVectors, calibration: ScoreCalibration, least: float, run: Runner) -> None:
+        self._query, self._calibration, self._least, self._run = query, calibration, least, run
 
-    def scores(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def write(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Worked out."""
-        scores = score_vectors(columns["feature"], self._query, self._calibration, self._run)
-        return scores, columns["feature_weight"] > 0
+        write_scores(columns["feature"], self._query, self._calibration, scores, self._run, least=self._least)
+        return np.asarray(columns["feature_weight"] > 0)
 
-    def largest(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def reaching(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Worked out."""
-        scores, known = self.scores(columns)
-        return scores.max(axis=1), known
+        scores = np.empty((columns["feature"].shape[0], self._query.texts.shape[0]), np.float32)
+        known = self.write(columns, scores)
+        return scores.max(axis=1) >= self._least, known
 
 
 @kernel
-def _summarize(
-    table: NDArray[np.float32],
-    in_use: NDArray[np.bool_],
-    largest: NDArray[np.float32],
-    best: NDArray[np.float32],
-) -> None:
-    """The largest score of each row of the table, and the best of each text over the rows in use."""
-    for i in range(table.shape[0]):
-        largest[i] = table[i, 0]
-        for text in range(table.shape[1]):
-            largest[i] = max(largest[i], table[i, text])
-            if in_use[i]:
-                best[text] = max(best[text], table[i, text])
+def _place(at: np.uint32, shared: int) -> int:
+    """Number of an embedding among the shared rows followed by the slots."""
+    return np.int64(at) - np.int64(HOT) + shared if at >= HOT else np.int64(at)
 
 
 @kernel
-def _look_up(
+def _look_up(at: NDArray[np.uint32], table: NDArray[np.bool_], shared: int, found: NDArray[np.bool_]) -> None:
+    for i in range(at.size):
+        found[i] = table[_place(at[i], shared)]
+
+
+@kernel
+def _look_up_scores(
     at: NDArray[np.uint32], table: NDArray[np.float32], shared: int, found: NDArray[np.float32]
 ) -> None:
     for i in range(at.size):
-        place = np.int64(at[i])
-        found[i] = table[place - np.int64(HOT) + shared if place >= np.int64(HOT) else place]
+        place = _place(at[i], shared)
+        for text in range(table.shape[1]):
+            found[i, text] = table[place, text]
 
 
 @kernel(fastmath=True)

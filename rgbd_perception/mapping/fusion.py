@@ -72,9 +72,10 @@ def fuse_geometry(
     weight, color = store.precision.weight, store.precision.color
     limit = min(limit if limit > 0 else np.inf, weight.largest)
     _fuse(
-        rows, groups.starts, groups.members, groups.weights, readonly(samples.color.reshape(-1, 3),
-        np.float32), limit, store.time_of(stamp_ns), weight.unit, weight.dither, color.dither, store.weight,
-        store.color, store.last_seen, store.occupancy, most_occupancy,
+        rows, groups.keys, groups.starts, groups.members, groups.weights,
+        readonly(samples.color.reshape(-1, 3), np.float32), limit, store.time_of(stamp_ns),
+        weight.unit, weight.dither, color.dither, store.weight, store.color, store.last_seen,
+        store.occupancy, most_occupancy,
     )  # fmt: skip
 
 
@@ -139,6 +140,7 @@ def _group(
 @kernel
 def _fuse(
     rows: NDArray[np.int32],
+    keys: NDArray[np.int64],
     starts: NDArray[np.int32],
     members: NDArray[np.int32],
     weights: NDArray[np.float32],
@@ -167,11 +169,11 @@ def _fuse(
             blue += weights[cell] * cell_color[cell, 2]
         before = weight_unit * weight[row]
         share = 1.0 / (before + total)
-        # One draw for all: a gray surface stays gray.
-        up = dither(row, time)
+        # One draw for all: a gray surface stays gray. By the key: in a loaded map the row may be another one.
+        up = dither(keys[group], time)
         color[row, 0] = color[row, 0] + (red - total * color[row, 0]) * share + color_dither * up
         color[row, 1] = color[row, 1] + (green - total * color[row, 1]) * share + color_dither * up
         color[row, 2] = color[row, 2] + (blue - total * color[row, 2]) * share + color_dither * up
-        weight[row] = (min(before + total, limit)) / weight_unit + weight_dither * dither(row, -time)
+        weight[row] = (min(before + total, limit)) / weight_unit + weight_dither * dither(keys[group], -time)
         last_seen[row] = max(last_seen[row], time)
         occupancy[row] = min(occupancy[row] + 1, most_occupancy)

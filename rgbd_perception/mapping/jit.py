@@ -19,18 +19,21 @@ from numpy.typing import NDArray
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Compile with the GIL released and the machine code cached on disk.
 
+    Division by zero gives what it gives in numpy: a check would keep loops from being vectorised.
+
     numba caches beside the source, else in the user's cache folder. Where neither can be written (a read-only
     installation run by a service user without a home), the cache goes to the temporary folder.
     """
+    options = {"cache": True, "nogil": True, "error_model": "numpy", **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(cache=True, nogil=True, **options)(function)
+            return numba.njit(**options)(function)
         except RuntimeError:  # "cannot cache function: no locator available"
             # A folder per user: another user's folder could neither be written nor trusted.
             folder = Path(tempfile.gettempdir()) / f"rgbd_perception_numba_{os.getuid()}"
             setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (its names are made at run time)
-            return numba.njit(cache=True, nogil=True, **options)(function)
+            return numba.njit(**options)(function)
 
     return decorate if function is None else decorate(function)
 
@@ -73,8 +76,22 @@ def _float_to_half(typing_context: Any, value: Any) -> Any:
     return types.uint16(types.float32), generate
 
 
+def _power_of_two(typing_context: Any, exponent: Any) -> Any:
+    """int32 from -126 to 127 -> float32."""
+    if exponent != types.int32:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(32)
+        bits = builder.shl(builder.add(arguments[0], ir.Constant(word, 127)), ir.Constant(word, 23))
+        return builder.bitcast(bits, ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
 half_to_float: Any = intrinsic(_half_to_float)
 float_to_half: Any = intrinsic(_float_to_half)
+power_of_two: Any = intrinsic(_power_of_two)
 
 
 @kernel
@@ -83,6 +100,14 @@ def narrow(values: NDArray[np.float32], bits: NDArray[np.uint16]) -> None:
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             bits[i, j] = float_to_half(values[i, j])
+
+
+@kernel
+def widen(bits: NDArray[np.uint16], values: NDArray[np.float32]) -> None:
+    """Write the halves ``bits`` (n, d) as ``values`` (n, d)."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            values[i, j] = half_to_float(bits[i, j])
 
 
 @kernel
@@ -108,9 +133,9 @@ def to_half(vectors: NDArray[np.floating]) -> tuple[NDArray[np.uint16], bool]:
 
 
 @kernel
-def dither(row: int, time: int) -> float:
-    """Evenly distributed in [0, 1): the finaliser of MurmurHash3 on row and time."""
-    value = np.uint64(row) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(time)
+def dither(place: int, time: int) -> float:
+    """Evenly distributed in [0, 1): the finaliser of MurmurHash3 on a place (a key, a row) and a time."""
+    value = np.uint64(place) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(time)
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xFF51AFD7ED558CCD)
     value ^= value >> np.uint64(33)

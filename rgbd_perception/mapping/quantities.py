@@ -2,7 +2,7 @@
 
 A running mean in few bits would stand still as soon as its steps get smaller than half a bit. So the rounding
 is dithered: up or down with the probability that makes the expected value exact (stochastic rounding). The
-dither is a hash of row and time: the same frames give the same map.
+dither is a hash of the voxel's place and the time: the same frames give the same map.
 """
 
 from __future__ import annotations

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping.boxes import oriented_box
-from rgbd_perception.mapping.components import connected_components
+from rgbd_perception.mapping.boxes import oriented_boxes
 from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
+from rgbd_perception.mapping.ranking import Group, ranked_groups, robust_best
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration
 from rgbd_perception.mapping.snapshot import Snapshot
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 from rgbd_perception.mapping.voxel_scores import Place, VoxelScores
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
-
-_BEST_SHARE = 0.25
-"""The score of an answer is the mean over this share of its voxels, the best ones (a handful at least)."""
 
 
 class TextEncoderLike(Protocol):
@@ -88,11 +86,10 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Voxels of a whole map that may belong to an answer; ``scores`` (n, T)."""
+    """Voxels of a whole map that may belong to an answer: rows and keys (n,), ``scores`` (n, T)."""
 
+    rows: NDArray[np.int64]
     key: NDArray[np.int64]
-    label: NDArray[np.uint16]
-    last_seen: NDArray[np.uint32]
     scores: NDArray[np.float32]
 
 
@@ -140,14 +137,20 @@ def answer_vectors(
         raise UserError(f"top_k must be at least 1, got {top_k}")
     if query is None or snapshot.voxels == 0:
         return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
-    candidates, best = _scan(snapshot, header, config, query, scale.rule, scale.extent, region, run)
-    results = []
-    for index, name in enumerate(names):
-        groups = _ranked_groups(candidates, index, config, scale.least, scale.extent)[:top_k]
-        answers = tuple(_answer(candidates, part, scale.shown(raw), header) for raw, part in groups)
-        message = "" if answers else _why_nothing(float(best[index]), scale, region, config)
-        results.append(QueryResult(name, message, answers))
-    return results
+    voxel_scores = VoxelScores(snapshot, header, query, scale.rule, run, max(scale.extent, 0.0))
+    candidates = _candidates(voxel_scores, snapshot, header, config.min_weight, region)
+    groups = _ranked(candidates, config, scale, top_k, run)
+    answers = iter(_answers([group for of_text in groups for group in of_text], scale, snapshot, header, run))
+    found = [tuple(islice(answers, len(of_text))) for of_text in groups]
+    best = None if all(found) else voxel_scores.best(config.min_weight, region)
+    return [
+        QueryResult(
+            name,
+            "" if best is None or found[text] else _why_nothing(float(best[text]), scale, region, config),
+            found[text],
+        )
+        for text, name in enumerate(names)
+    ]
 
 
 def scores_in(
@@ -160,81 +163,79 @@ def scores_in(
     run: Runner = run_in_turn,
 ) -> list[float]:
     """For each text the score that the well observed voxels of ``place`` have together, 0 without any."""
-    candidates, _ = _scan(snapshot, header, config, query, scale.rule, 0.0, place, run)
-    if candidates.scores.shape[0] == 0:
+    voxel_scores = VoxelScores(snapshot, header, query, scale.rule, run)
+    scores = _candidates(voxel_scores, snapshot, header, config.min_weight, place).scores
+    if scores.shape[0] == 0:
         return [0.0] * query.texts.shape[0]
-    return [scale.shown(_robust_best(column, 1)) for column in candidates.scores.T]
+    return [scale.shown(robust_best(column, 1)) for column in np.ascontiguousarray(scores.T)]
 
 
-def _scan(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
-    query: QueryVectors,
-    calibration: ScoreCalibration,
-    least: float,
-    region: Place | None,
-    run: Runner,
-) -> tuple[_Candidates, NDArray[np.float32]]:
-    """Voxels that score at least ``least`` for some text, and the (T,) best scores of all voxels."""
-    scores = VoxelScores(snapshot, header, query, calibration, run)
-    rows = scores.rows_of_at_least(max(least, 0.0), config.min_weight)
-    names = ("key", "last_seen", *scores.columns)
-    columns = snapshot.gather(rows, names)
-    if region is not None:
-        inside = region.contains(centers(columns["key"], header.voxel_size))
-        columns = {name: column[inside] for name, column in columns.items()}
-    of_texts = scores.of(columns)
-    label = (
-        labels_of(columns["class_slot"])
-        if "class_slot" in columns
-        else np.full(of_texts.shape[0], UNKNOWN_LABEL, np.uint16)
-    )
-    candidates = _Candidates(columns["key"], label, columns["last_seen"], of_texts)
-    return candidates, scores.best(config.min_weight, region)
+def _candidates(
+    scores: VoxelScores, snapshot: Snapshot, header: MapHeader, min_weight: float, place: Place | None
+) -> _Candidates:
+    """The well observed voxels (of ``place``) whose score for some text is not too low."""
+    rows = scores.rows_of_at_least(min_weight)
+    if place is not None:
+        rows = rows[place.contains(centers(snapshot.gather(rows, ("key",))["key"], header.voxel_size))]
+    return _Candidates(rows, *scores.of_rows(rows))
 
 
-def _ranked_groups(
-    candidates: _Candidates, index: int, config: MapConfig, threshold: float, extent: float
-) -> list[tuple[float, NDArray[np.int64]]]:
-    """(score, candidates) of the connected groups that answer text ``index``, best first."""
-    chosen = np.flatnonzero(candidates.scores[:, index] >= max(extent, 0.0))
-    if chosen.size == 0:
-        return []
-    groups = connected_components(candidates.key[chosen], config.gap_voxels)
-    order = np.argsort(groups, kind="stable")
-    parts = np.split(chosen[order], np.flatnonzero(np.diff(groups[order])) + 1)
-    ranked = []
-    for part in parts:
-        if part.size >= config.min_object_voxels:
-            score = _robust_best(candidates.scores[part, index], config.min_object_voxels)
-            if score >= threshold:
-                ranked.append((score, part))
-    # Scores that look the same are the same: then the larger group goes first.
-    return sorted(ranked, key=lambda entry: (-round(entry[0], 4), -entry[1].size))
+def _ranked(
+    candidates: _Candidates, config: MapConfig, scale: ScoreScale, top_k: int, run: Runner
+) -> list[list[Group]]:
+    """For each text the best groups; their members are rows of the map."""
+    groups: list[list[Group]] = [[] for _ in range(candidates.scores.shape[1])]
+
+    def rank(first: int, last: int) -> None:
+        for text in range(first, last):
+            chosen = np.flatnonzero(candidates.scores[:, text] >= max(scale.extent, 0.0))
+            ranked = ranked_groups(
+                candidates.key[chosen],
+                candidates.scores[chosen, text],
+                gap=config.gap_voxels,
+                least_voxels=config.min_object_voxels,
+                least_score=scale.least,
+                most=top_k,
+            )
+            groups[text] = [Group(score, candidates.rows[chosen[members]]) for score, members in ranked]
+
+    run(rank, len(groups), 2)
+    return groups
 
 
-def _robust_best(scores: NDArray[np.float32], least_voxels: int) -> float:
-    """Mean of the best quarter of the scores, of at least ``least_voxels`` of them."""
-    count = min(scores.size, max(least_voxels, int(np.ceil(_BEST_SHARE * scores.size))))
-    return float(np.partition(scores, scores.size - count)[scores.size - count :].mean())
+def _answers(
+    groups: list[Group], scale: ScoreScale, snapshot: Snapshot, header: MapHeader, run: Runner
+) -> Iterator[Answer]:
+    """An answer for each group of rows."""
+    if not groups:
+        return
+    has_labels = snapshot.column("class_slot") is not None
+    names = ("key", "last_seen", *(("class_slot",) if has_labels else ()))
+    columns = snapshot.gather(np.concatenate([group.members for group in groups]), names)
+    ends = np.cumsum([group.members.size for group in groups])
+    starts = ends - np.diff(ends, prepend=0)
+    boxes = oriented_boxes(centers(columns["key"], header.voxel_size), starts, ends, header.voxel_size, run)
+    latest = header.stamps_ns(np.maximum.reduceat(columns["last_seen"], starts))
+    labels = labels_of(columns["class_slot"]) if has_labels else None
+    for index, group in enumerate(groups):
+        box = boxes.box(index)
+        yield Answer(
+            score=scale.shown(group.score),
+            position=box.position,
+            size=box.extent,
+            yaw=round(box.yaw, 4),
+            frame_id=header.frame_id,
+            voxels=int(group.members.size),
+            label="" if labels is None else _usual(labels[starts[index] : ends[index]], header),
+            last_seen_ns=int(latest[index]),
+        )
 
 
-def _answer(candidates: _Candidates, part: NDArray[np.int64], score: float, header: MapHeader) -> Answer:
-    box = oriented_box(centers(candidates.key[part], header.voxel_size), header.voxel_size)
-    known = candidates.label[part][candidates.label[part] != UNKNOWN_LABEL]
-    label = (
+def _usual(labels: NDArray[np.uint16], header: MapHeader) -> str:
+    """Name of the most frequent label, "" where none is known."""
+    known = labels[labels != UNKNOWN_LABEL]
+    return (
         header.vocabulary.names[int(np.bincount(known).argmax())] if known.size and header.vocabulary else ""
-    )
-    return Answer(
-        score=score,
-        position=box.position,
-        size=box.extent,
-        yaw=round(box.yaw, 4),
-        frame_id=header.frame_id,
-        voxels=int(part.size),
-        label=label,
-        last_seen_ns=int(header.stamps_ns(candidates.last_seen[part]).max()),
     )
 
 
@@ -243,6 +244,9 @@ def _why_nothing(best: float, scale: ScoreScale, region: Region | None, config: 
     if best < 0:
         return f"nothing found: no well observed voxel{where}"
     shown, threshold = scale.shown(best), scale.shown(scale.least)
+    if best < scale.extent:
+        extent = scale.shown(scale.extent)
+        return f"nothing found{where}: the best score is below {extent:.2f}, the threshold is {threshold:.2f}"
     if best < scale.least:
         return f"nothing found{where}: best score {shown:.2f} is below the threshold {threshold:.2f}"
     return (

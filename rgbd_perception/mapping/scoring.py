@@ -28,19 +28,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.jit import kernel, power_of_two
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _NEGLIGIBLE = 0.02
 """Voxels whose absolute test alone scores below this skip the competition; their score is an upper bound."""
 _VECTORS_FOR_TWO = 2048
 """Fewer vectors are scored by one thread."""
-_CHUNK = 2048
-"""Vectors that are widened to float32 at a time: they stay in the cache."""
-_ZERO_VECTOR = -2.0
-"""Stands for the cosine of a vector of zeros, below every other."""
-_NO_ANGLE = -1.5
-"""Between it and true cosines, also after what is generic was taken off both."""
+_LARGEST_LOGIT, _NEVER = 80.0, -1e4
+"""Beyond the first are the scores 0 and 1; the second is that of what is no answer at all."""
+_LOG_2 = math.log(2)
+_ABOVE_LOGITS = 128
+"""Added, no logit is negative, and cutting off rounds down."""
+_FAR = np.float32(8)
+"""More than any difference between cosines."""
+_NO_COSINE = 2.5
+"""Above every cosine, also after what is generic was taken off; its negative is below."""
 _USUAL_CLASSES = 8
 """So many classes of the usual likeness join the mean over the vocabulary."""
 
@@ -99,7 +102,7 @@ class QueryVectors:
     def projected(self, basis: NDArray[np.float32]) -> QueryVectors:
         """The same for vectors that are coordinates on the orthonormal rows ``basis`` (d, D)."""
         texts, negatives, classes = (
-            vectors @ basis.T for vectors in (self.texts, self.negatives, self.classes)
+            np.einsum("ij,kj->ik", vectors, basis) for vectors in (self.texts, self.negatives, self.classes)
         )
         return replace(self, texts=texts, negatives=negatives, classes=classes)
 
@@ -135,38 +138,60 @@ def score_vectors(
 ) -> NDArray[np.float32]:
     """(n, D) vectors of any length and type -> (n, T) scores in 0..1; a zero vector scores 0."""
     scores = np.empty((vectors.shape[0], query.texts.shape[0]), np.float32)
-
-    def score(first: int, last: int) -> None:
-        for start in range(first, last, _CHUNK):
-            part = slice(start, min(start + _CHUNK, last))
-            _score(vectors[part].astype(np.float32), query, calibration, scores[part])
-
-    run(score, vectors.shape[0], _VECTORS_FOR_TWO)
+    write_scores(vectors, query, calibration, scores, run)
     return scores
 
 
-def _score(
-    vectors: NDArray[np.float32],
+def write_scores(
+    vectors: NDArray[np.number],
     query: QueryVectors,
     calibration: ScoreCalibration,
     scores: NDArray[np.float32],
-) -> None:
-    texts = scores.shape[1]
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    length = np.sqrt(np.maximum(squares, 1e-24))[:, None]
-    cosines = vectors @ query.positive_and_negative.T / length
-    cosines[squares == 0] = _ZERO_VECTOR
-    cosines -= query.generic
-    negligible = calibration.offset + math.log(_NEGLIGIBLE / (1 - _NEGLIGIBLE)) / calibration.scale
-    competing = _undecided(cosines, texts, negligible)
-    rivals = vectors[competing] @ query.classes.T / length[competing]
-    logits = calibration.scale * (cosines[:, :texts] - calibration.offset)
-    _compete(
-        cosines, query.generic, competing, rivals, query.related, negligible, calibration.sharpness, logits
-    )
-    _exclude(cosines, logits)
-    with np.errstate(over="ignore"):  # exp(inf) is what a score of 0 needs
-        np.divide(1, 1 + np.exp(-logits), out=scores)
+    run: Runner = run_in_turn,
+    *,
+    least: float = 0.0,
+    in_use: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """Write the ``scores`` (n, T) of the (n, D) vectors; return whether the best of each (n,) is at least
+    ``least``.
+
+    Scores below ``least`` are 0, and so are those of vectors that are not ``in_use`` (n,): neither is worked
+    out.
+    """
+    vectors = vectors if vectors.dtype in (np.int8, np.float32) else vectors.astype(np.float32)
+    used = np.ones(vectors.shape[0], np.bool_) if in_use is None else in_use
+    pairs, classes = _in_pairs(query.positive_and_negative), _in_pairs(query.classes)
+    apart = np.full((scores.shape[1], 2, classes.shape[0]), _FAR, np.float32)
+    apart[:, :, : query.classes.shape[0]] *= np.stack([~query.related, query.related], axis=1)
+    undecided = max(_logit(_NEGLIGIBLE), _logit(least))
+    numbers = (
+        calibration.scale, calibration.offset, calibration.sharpness,
+        calibration.offset + undecided / calibration.scale, _logit(least),
+    )  # fmt: skip
+    rule = tuple(np.float32(number) for number in numbers)
+    reaching = np.empty(vectors.shape[0], np.bool_)
+
+    def score(first: int, last: int) -> None:
+        part = slice(first, last)
+        _write_logits(
+            vectors[part],
+            used[part],
+            pairs,
+            classes,
+            apart,
+            query.generic,
+            rule,
+            scores[part],
+            reaching[part],
+        )
+        _to_scores(scores[part].reshape(-1), rule[-1])
+
+    run(score, vectors.shape[0], _VECTORS_FOR_TWO)
+    return reaching
+
+
+def _logit(score: float) -> float:
+    return math.log(score / (1 - score)) if 0 < score < 1 else math.copysign(_LARGEST_LOGIT, score - 0.5)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -174,63 +199,134 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-@kernel
-def _barrier(cosines: NDArray[np.float32], voxel: int, texts: int) -> float:
-    """What a positive must beat: the nearest negative, and what a zero vector has."""
-    barrier = np.float32(_NO_ANGLE)
-    for negative in range(texts, cosines.shape[1]):
-        barrier = max(barrier, cosines[voxel, negative])
-    return barrier
+def _in_pairs(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows (m, D), and one of zeros where their number is odd."""
+    return np.pad(rows, ((0, rows.shape[0] % 2), (0, 0)))
+
+
+@kernel(fastmath=True)
+def _widen(vectors: NDArray[np.number], row: int, wide: NDArray[np.float32], k: int) -> float:
+    """Write a vector as float32 to ``wide[k]``; return 1 / its length, or 0."""
+    square = np.float32(0)
+    for j in range(wide.shape[1]):
+        value = np.float32(vectors[row, j])
+        wide[k, j] = value
+        square += value * value
+    return np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
+
+
+@kernel(fastmath=True)
+def _products(wide: NDArray[np.float32], others: NDArray[np.float32], products: NDArray[np.float32]) -> None:
+    """Dot products (4, m) of four vectors (4, D) with an even number of others (m, D).
+
+    Eight sums at a time: each number that is loaded serves two or four of them.
+    """
+    for t in range(0, others.shape[0], 2):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
+        for j in range(wide.shape[1]):
+            p, q = others[t, j], others[t + 1, j]
+            a, b, c, d = wide[0, j], wide[1, j], wide[2, j], wide[3, j]
+            s0, s1, s2, s3 = s0 + a * p, s1 + b * p, s2 + c * p, s3 + d * p
+            s4, s5, s6, s7 = s4 + a * q, s5 + b * q, s6 + c * q, s7 + d * q
+        products[0, t], products[1, t], products[2, t], products[3, t] = s0, s1, s2, s3
+        products[0, t + 1], products[1, t + 1], products[2, t + 1], products[3, t + 1] = s4, s5, s6, s7
+
+
+@kernel(fastmath=True)
+def _center(
+    cosines: NDArray[np.float32], k: int, generic: NDArray[np.float32], inverse: float, texts: int
+) -> tuple[float, float]:
+    """Turn the dot products of vector ``k`` into centred cosines; return the nearest text, and what a text
+    must beat: the nearest negative, where there is any; a zero vector fits no text."""
+    nearest = barrier = np.float32(-_NO_COSINE)
+    for index in range(texts):
+        cosines[k, index] = cosines[k, index] * inverse - generic[index]
+        nearest = max(nearest, cosines[k, index])
+    for index in range(texts, generic.size):
+        barrier = max(barrier, cosines[k, index] * inverse - generic[index])
+    return (nearest, barrier) if inverse > 0 else (np.float32(-_NO_COSINE), np.float32(_NO_COSINE))
+
+
+@kernel(fastmath=True)
+def _margin(
+    rivals: NDArray[np.float32], k: int, inverse: float, apart: NDArray[np.float32], text: int, cosine: float
+) -> float:
+    """Cosine to the text or a class related to it, less that to the nearest other class.
+
+    ``apart`` (T, 2, C): what puts classes out of the running, for the first and the second.
+    """
+    own, other = cosine, np.float32(-_NO_COSINE)
+    for index in range(rivals.shape[1]):
+        rival = rivals[k, index] * inverse
+        own = max(own, rival - apart[text, 0, index])
+        other = max(other, rival - apart[text, 1, index])
+    return own - other
 
 
 @kernel
-def _undecided(cosines: NDArray[np.float32], texts: int, negligible: float) -> NDArray[np.int32]:
-    """Vectors for which the competition with the classes can matter."""
-    chosen = np.empty(cosines.shape[0], np.int32)
-    count = 0
-    for voxel in range(cosines.shape[0]):
-        least = max(negligible, _barrier(cosines, voxel, texts))
-        for text in range(texts):
-            if cosines[voxel, text] > least:
-                chosen[count] = voxel
-                count += 1
-                break
-    return chosen[:count].copy()
-
-
-@kernel
-def _compete(
-    cosines: NDArray[np.float32],
+def _write_logits(
+    vectors: NDArray[np.number],
+    in_use: NDArray[np.bool_],
+    pairs: NDArray[np.float32],
+    classes: NDArray[np.float32],
+    apart: NDArray[np.float32],
     generic: NDArray[np.float32],
-    competing: NDArray[np.int32],
-    rivals: NDArray[np.float32],
-    related: NDArray[np.bool_],
-    negligible: float,
-    sharpness: float,
+    rule: tuple[float, float, float, float, float],
     logits: NDArray[np.float32],
+    reaching: NDArray[np.bool_],
 ) -> None:
-    """The relative test, where the absolute one leaves something of a score."""
-    for place in range(competing.size):
-        voxel = competing[place]
-        for text in range(logits.shape[1]):
-            cosine = cosines[voxel, text]
-            if cosine <= negligible:
-                continue
-            own, other = cosine + generic[text], np.float32(_ZERO_VECTOR)
-            for index in range(rivals.shape[1]):
-                if related[text, index]:
-                    own = max(own, rivals[place, index])
-                else:
-                    other = max(other, rivals[place, index])
-            logits[voxel, text] = min(logits[voxel, text], sharpness * (own - other))
-
-
-@kernel
-def _exclude(cosines: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
-    """No score for what is nearer to a negative, and for zero vectors."""
+    """Logits of the scores, four vectors at a time; those that are below ``least`` anyway may be too high."""
+    scale, offset, sharpness, undecided, least = rule
     texts = logits.shape[1]
-    for voxel in range(logits.shape[0]):
-        barrier = _barrier(cosines, voxel, texts)
-        for text in range(texts):
-            if cosines[voxel, text] <= barrier:
-                logits[voxel, text] = -np.inf
+    wide = np.zeros((4, vectors.shape[1]), np.float32)
+    inverse, nearest, barrier = np.empty(4, np.float32), np.empty(4, np.float32), np.empty(4, np.float32)
+    cosines = np.empty((4, pairs.shape[0]), np.float32)
+    rivals = np.empty((4, classes.shape[0]), np.float32)
+    for first in range(0, vectors.shape[0], 4):
+        last = min(first + 4, vectors.shape[0])
+        for row in range(first, last):
+            inverse[row - first] = _widen(vectors, row, wide, row - first)
+        _products(wide, pairs, cosines)
+        competing = False
+        for k in range(last - first):
+            nearest[k], barrier[k] = _center(cosines, k, generic, inverse[k], texts)
+            competing |= nearest[k] > max(undecided, barrier[k]) and in_use[first + k]
+        if competing:
+            _products(wide, classes, rivals)
+        for row in range(first, last):
+            k = row - first
+            reaching[row] = False
+            if scale * (nearest[k] - offset) < least or not in_use[row]:
+                for text in range(texts):
+                    logits[row, text] = _NEVER
+                continue
+            for text in range(texts):
+                logit, cosine = np.float32(_NEVER), cosines[k, text]
+                if cosine > barrier[k]:
+                    logit = scale * (cosine - offset)
+                    if cosine > undecided:
+                        margin = _margin(rivals, k, inverse[k], apart, text, cosine + generic[text])
+                        logit = min(logit, sharpness * margin)
+                    reaching[row] |= logit >= least
+                logits[row, text] = logit
+
+
+@kernel(fastmath=True)
+def _to_scores(values: NDArray[np.float32], least: float) -> None:
+    """Logits become scores, 0 for those below ``least``: 1 / (1 + exp(-x)) without branches.
+
+    exp(x) is 2**n * exp(r) with the nearest n and a polynomial for |r| <= log(2) / 2; its error is 2e-7.
+    """
+    for i in range(values.size):
+        x = min(max(-values[i], np.float32(-_LARGEST_LOGIT)), np.float32(_LARGEST_LOGIT))
+        power = np.int32(x * np.float32(1 / _LOG_2) + np.float32(_ABOVE_LOGITS + 0.5)) - np.int32(
+            _ABOVE_LOGITS
+        )
+        r = x - np.float32(power) * np.float32(_LOG_2)
+        series = np.float32(1 / 120) + r * np.float32(1 / 720)
+        series = np.float32(1 / 24) + r * series
+        series = np.float32(1 / 6) + r * series
+        series = np.float32(1 / 2) + r * series
+        series = np.float32(1) + r * (np.float32(1) + r * series)
+        score = np.float32(1) / (np.float32(1) + series * power_of_two(np.int32(power)))
+        values[i] = score if values[i] >= least and values[i] > _NEVER else np.float32(0)

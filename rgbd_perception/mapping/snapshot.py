@@ -10,7 +10,7 @@ changes anyway.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rgbd_perception.mapping.store import VoxelStore
 
 BLOCK_ROWS = 4096
+_GATHERED_ROWS = 1 << 16
 Columns = dict[str, NDArray[Any]]
 
 
@@ -38,7 +39,7 @@ class Snapshot:
     ) -> None:
         self.features = features
         self._store = store
-        self._weight_unit = np.float32(store.precision.weight.unit)
+        self.weight_unit = np.float32(store.precision.weight.unit)
         self._lock = lock
         self.rows = store.rows_used
         self.voxels = len(store)
@@ -63,7 +64,7 @@ class Snapshot:
 
     def weights(self, block: Columns) -> NDArray[np.float32]:
         """The column ``weight`` of a block as observations."""
-        return block["weight"].astype(np.float32) * self._weight_unit
+        return block["weight"].astype(np.float32) * self.weight_unit
 
     def column(self, name: str) -> tuple[tuple[int, ...], Any] | None:
         """(shape of one row, dtype) of a column, or None where the map had no such column."""
@@ -90,12 +91,37 @@ class Snapshot:
                             result[kept_rows[low:high] - first] = part
             yield first, results
 
+    def fill(
+        self,
+        write: Callable[[Columns, Sequence[NDArray[Any]]], None],
+        results: Sequence[NDArray[Any]],
+        rows: int = BLOCK_ROWS,
+    ) -> None:
+        """Like ``blocks`` for results that have their place: arrays with a row for each row of the snapshot.
+
+        ``write`` gets the columns of n rows and the parts of the results with n rows each to write to.
+        """
+        for first in range(0, self.rows, rows):
+            last = min(first + rows, self.rows)
+            parts = [result[first:last] for result in results]
+            with self._lock:
+                write({name: column[first:last] for name, column in self._columns.items()}, parts)
+                for kept_rows, images in self._kept:
+                    low, high = np.searchsorted(kept_rows, (first, last))
+                    if low < high:
+                        old = [np.empty((high - low, *part.shape[1:]), part.dtype) for part in parts]
+                        write({name: image[low:high] for name, image in images.items()}, old)
+                        for part, values in zip(parts, old, strict=True):
+                            part[kept_rows[low:high] - first] = values
+
     def gather(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Columns:
         """Copies of the named columns at ``rows``, a block at a time."""
         parts: list[Columns] = []
-        for first in range(0, max(rows.size, 1), BLOCK_ROWS):
+        for first in range(0, max(rows.size, 1), _GATHERED_ROWS):
             with self._lock:
-                parts.append(self._gather_block(rows[first : first + BLOCK_ROWS], names))
+                parts.append(self._gather_block(rows[first : first + _GATHERED_ROWS], names))
+        if len(parts) == 1:
+            return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
     def _gather_block(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Columns:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.evidence import posterior
 from rgbd_perception.mapping.header import MapHeader
+from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY, centers
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.threads import Runner
 
-_ROWS = 1 << 16
+_ROWS = 1 << 17
 """Rows that are looked at while the map waits: well below a millisecond."""
 
 
@@ -34,33 +36,41 @@ class VoxelScores:
         query: QueryVectors,
         calibration: ScoreCalibration,
         run: Runner,
+        least: float = 0.0,
     ) -> None:
+        """Scores below ``least`` are nobody's concern and may be given as 0."""
+        self._least = least
         self._snapshot = snapshot
         self._header = header
         self._texts = query.texts.shape[0]
         self._class_scores = score_vectors(query.classes, query, calibration)
-        self._scorer = snapshot.features.scorer(query, calibration, run) if snapshot.features else None
-        names = ("class_slot", "evidence") if snapshot.column("class_slot") is not None else ()
-        self.columns = (*names, *(self._scorer.columns if self._scorer else ()))
-        """Columns that the scores depend on."""
+        self._scorer = snapshot.features.scorer(query, calibration, least, run) if snapshot.features else None
+        has_evidence = snapshot.column("class_slot") is not None
+        self._evidence = ("key", "class_slot", "evidence") if has_evidence else ("key",)
 
-    def of(self, columns: Columns) -> NDArray[np.float32]:
-        """(n, T) scores of voxels with these columns."""
-        count = columns["key"].size
-        if self._scorer is None:
-            scores, plain = np.zeros((count, self._texts), np.float32), np.arange(count)
-        else:
-            scores, known = self._scorer.scores(columns)
-            plain = np.flatnonzero(~known)
+    def write(self, columns: Columns, scores: NDArray[np.float32]) -> None:
+        """Write the ``scores`` (n, T) of voxels with these columns."""
+        plain = self._by_embedding(columns, scores)
         if plain.size:
-            scores[plain] = self._by_class({name: column[plain] for name, column in columns.items()})
-        return scores
+            scores[plain] = self._by_class({name: columns[name][plain] for name in self._evidence})
 
-    def rows_of_at_least(self, least: float, min_weight: float) -> NDArray[np.int64]:
-        """Rows of the voxels observed with ``min_weight`` that score at least so much for some text."""
+    def of_rows(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Keys (n,) and scores (n, T) of the voxels in these rows."""
+        names = self._scorer.columns if self._scorer else ()
+        columns = self._snapshot.gather(rows, ("key", *names))
+        scores = np.empty((rows.size, self._texts), np.float32)
+        plain = self._by_embedding(columns, scores)
+        if plain.size:
+            scores[plain] = self._by_class(self._snapshot.gather(rows[plain], self._evidence))
+        return columns["key"], scores
+
+    def rows_of_at_least(self, min_weight: float) -> NDArray[np.int64]:
+        """Rows of the voxels observed with ``min_weight`` that score at least ``least`` for some text."""
 
         def read(block: Columns) -> tuple[NDArray[np.bool_]]:
-            return ((self._largest(block) >= least) & self._observed(block, min_weight),)
+            chosen = self._reaching(block)
+            keep_observed(block["key"], block["weight"], self._snapshot.weight_unit, min_weight, chosen)
+            return (chosen,)
 
         rows = [np.flatnonzero(chosen) + first for first, (chosen,) in self._snapshot.blocks(read, _ROWS)]
         return np.concatenate(rows)
@@ -74,8 +84,11 @@ class VoxelScores:
             return self._scorer.best
 
         def read(block: Columns) -> tuple[NDArray[np.float32]]:
-            scores = self.of(block)
-            left_out = ~self._observed(block, min_weight)
+            scores = np.empty((block["key"].size, self._texts), np.float32)
+            self.write(block, scores)
+            observed = np.ones(scores.shape[0], np.bool_)
+            keep_observed(block["key"], block["weight"], self._snapshot.weight_unit, min_weight, observed)
+            left_out = ~observed
             if place is not None:
                 left_out |= ~place.contains(centers(block["key"], self._header.voxel_size))
             scores[left_out] = -1.0
@@ -90,24 +103,31 @@ class VoxelScores:
         """Keys (n,) of all voxels and their scores (n, T), well observed or not."""
         rows = self._snapshot.rows
         keys, scores = np.empty(rows, np.int64), np.empty((rows, self._texts), np.float32)
-        for first, part in self._snapshot.blocks(lambda block: (block["key"].copy(), self.of(block)), _ROWS):
-            keys[first : first + part[0].size], scores[first : first + part[0].size] = part
+
+        def write(block: Columns, parts: Sequence[NDArray[Any]]) -> None:
+            parts[0][:] = block["key"]
+            self.write(block, parts[1])
+
+        self._snapshot.fill(write, (keys, scores), _ROWS)
         live = keys != NO_KEY
         return (keys, scores) if live.all() else (keys[live], scores[live])
 
-    def _largest(self, block: Columns) -> NDArray[np.float32]:
-        """(n,) best score over the texts."""
+    def _by_embedding(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Write the scores (n, T); return which voxels have no embedding to be scored by."""
         if self._scorer is None:
-            return self._by_class(block).max(axis=1)
-        largest, known = self._scorer.largest(block)
-        plain = np.flatnonzero(~known)
-        if plain.size:
-            part = {name: block[name][plain] for name in ("key", *self.columns)}
-            largest[plain] = self._by_class(part).max(axis=1)
-        return largest
+            return np.arange(columns["key"].size)
+        return np.flatnonzero(~self._scorer.write(columns, scores))
 
-    def _observed(self, block: Columns, min_weight: float) -> NDArray[np.bool_]:
-        return (block["key"] != NO_KEY) & (self._snapshot.weights(block) >= min_weight)
+    def _reaching(self, block: Columns) -> NDArray[np.bool_]:
+        """(n,) whether the best score over the texts is at least ``least``."""
+        if self._scorer is None:
+            return self._by_class(block).max(axis=1) >= self._least
+        reaching, known = self._scorer.reaching(block)
+        if not known.all():
+            plain = np.flatnonzero(~known)
+            part = {name: block[name][plain] for name in self._evidence}
+            reaching[plain] = self._by_class(part).max(axis=1) >= self._least
+        return reaching
 
     def _by_class(self, columns: Columns) -> NDArray[np.float32]:
         """(n, T) scores of voxels without an embedding, through their likely classes."""
@@ -117,3 +137,17 @@ class VoxelScores:
         probability = posterior(slots, columns["evidence"], len(self._header.vocabulary))
         of_slots = self._class_scores[np.maximum(slots.astype(np.int64), 1) - 1]
         return np.einsum("nk,nkt->nt", probability, of_slots)
+
+
+@kernel
+def keep_observed(
+    keys: NDArray[np.int64],
+    weights: NDArray[np.number],
+    unit: float,
+    min_weight: float,
+    chosen: NDArray[np.bool_],
+) -> None:
+    """Of the ``chosen`` keep those that are voxels, and observed with at least ``min_weight``."""
+    for i in range(chosen.size):
+        if chosen[i]:
+            chosen[i] = weights[i] * unit >= min_weight and keys[i] != NO_KEY

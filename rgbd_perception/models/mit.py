@@ -89,8 +89,8 @@ class MitAttention(nn.Module):
     def attend(self, x: Tensor) -> Tensor:
         """Attention-weighted values, heads joined: (2B, H, W, C) -> the same shape."""
         q = self.q(x).flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        kv = self.kv(self._reduce(x)).flatten(1, 2).unflatten(-1, (2, self.heads, -1))
-        k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
+        kv = self.kv(self._reduce(x)).flatten(1, 2).chunk(2, dim=-1)
+        k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in kv)
         return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
 
     def deployed(self) -> MitAttention:

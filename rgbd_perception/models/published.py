@@ -19,7 +19,7 @@ class Figure(NamedTuple):
     source: str
 
 
-class ModelFacts(NamedTuple):
+class NetworkFacts(NamedTuple):
     """What ``models list`` shows of a network."""
 
     family: str
@@ -81,30 +81,30 @@ def _emsaformer(nyu: float, pq: float, sun: float, scannet: float) -> tuple[Figu
     )
 
 
-def _gemini(parameters: int, gmac: float, licence: str, nyu: float | None, sun: float | None) -> ModelFacts:
-    return ModelFacts("GeminiFusion", parameters, gmac, licence, figures=_miou(_GEMINI, nyu, sun))
+def _gemini(parameters: int, gmac: float, licence: str, nyu: float | None, sun: float | None) -> NetworkFacts:
+    return NetworkFacts("GeminiFusion", parameters, gmac, licence, figures=_miou(_GEMINI, nyu, sun))
 
 
-def _deliver(parameters: int, gmac: float, *figures: Figure) -> ModelFacts:
+def _deliver(parameters: int, gmac: float, *figures: Figure) -> NetworkFacts:
     licence = _DELIVER if figures else _NO_WEIGHTS + _DELIVER
-    return ModelFacts("GeminiFusion on DeLiVER", parameters, gmac, licence, figures=figures)
+    return NetworkFacts("GeminiFusion on DeLiVER", parameters, gmac, licence, figures=figures)
 
 
 def _diffpixel(
     parameters: int, gmac: float, nyu: float | None = None, sun: float | None = None, swin: bool = False
-) -> ModelFacts:
+) -> NetworkFacts:
     licence = _NO_WEIGHTS + (_SWIN if swin else _MIT)
     figures = _miou(_DIFFPIXEL_SWIN if swin else _DIFFPIXEL, nyu, sun)
-    return ModelFacts("DiffPixelFormer", parameters, gmac, licence, figures=figures)
+    return NetworkFacts("DiffPixelFormer", parameters, gmac, licence, figures=figures)
 
 
-def _row(parameters: int, gmac: float) -> ModelFacts:
-    return ModelFacts("fusion by name, default none", parameters, gmac, _NO_WEIGHTS + "code is ours")
+def _row(parameters: int, gmac: float) -> NetworkFacts:
+    return NetworkFacts("fusion by name, default none", parameters, gmac, _NO_WEIGHTS + "code is ours")
 
 
-PUBLISHED: dict[str, ModelFacts] = {
-    "rgbd_mini": ModelFacts("DVEFormer", 2_576_181, 3.559, _OURS),
-    "dveformer_reducedres": ModelFacts(
+PUBLISHED: dict[str, NetworkFacts] = {
+    "rgbd_mini": NetworkFacts("DVEFormer", 2_576_181, 3.559, _OURS),
+    "dveformer_reducedres": NetworkFacts(
         "DVEFormer",
         53_120_824,
         63.871,
@@ -119,7 +119,7 @@ PUBLISHED: dict[str, ModelFacts] = {
             Figure("AGX Orin 64 GB, network only", "frames per second", 77.0, _DVEFORMER_README),
         ),
     ),
-    "dveformer_fullres": ModelFacts(
+    "dveformer_fullres": NetworkFacts(
         "DVEFormer",
         56_281_912,
         126.924,
@@ -135,12 +135,12 @@ PUBLISHED: dict[str, ModelFacts] = {
             Figure("AGX Orin 64 GB, network only", "frames per second", 26.3, _DVEFORMER_README),
         ),
     ),
-    "emsaformer_semantic_mlp": ModelFacts("EMSAFormer", 52_576_384, 53.570, _EMSAFORMER),
-    "emsaformer_semantic_emsanet": ModelFacts("EMSAFormer", 70_800_120, 64.697, _EMSAFORMER),
-    "emsaformer_multitask_mlp": ModelFacts(
+    "emsaformer_semantic_mlp": NetworkFacts("EMSAFormer", 52_576_384, 53.570, _EMSAFORMER),
+    "emsaformer_semantic_emsanet": NetworkFacts("EMSAFormer", 70_800_120, 64.697, _EMSAFORMER),
+    "emsaformer_multitask_mlp": NetworkFacts(
         "EMSAFormer", 72_077_186, 68.517, _EMSAFORMER, _emsaformer(50.23, 43.41, 48.61, 64.75)
     ),
-    "emsaformer_multitask_emsanet": ModelFacts(
+    "emsaformer_multitask_emsanet": NetworkFacts(
         "EMSAFormer", 90_300_922, 79.644, _EMSAFORMER, figures=_emsaformer(51.06, 43.28, 48.52, 63.78)
     ),
     "geminifusion_mit_b0": _gemini(5_863_562, 22.226, _NO_WEIGHTS + _MIT, None, None),
@@ -175,17 +175,17 @@ PUBLISHED: dict[str, ModelFacts] = {
     "diffpixelformer_swin_tiny": _diffpixel(51_950_180, 109.361, 46.02, 49.69, swin=True),
     "diffpixelformer_swin_large_w7": _diffpixel(369_012_926, 772.925, swin=True),
     "diffpixelformer_swin_large_w12": _diffpixel(369_215_966, 814.161, 59.95, 54.28, swin=True),
-    "tokenfusion_mit_b2": ModelFacts(
+    "tokenfusion_mit_b2": NetworkFacts(
         "TokenFusion", 26_018_426, 65.634, _NO_WEIGHTS + _MIT, figures=_miou(_TOKENFUSION, 53.3, 51.4)
     ),
-    "tokenfusion_mit_b3": ModelFacts(
+    "tokenfusion_mit_b3": NetworkFacts(
         "TokenFusion",
         45_917_306,
         110.207,
         _MIT,
         figures=(*_miou(_TOKENFUSION, 54.2, 53.0), *_miou("README of TokenFusion", 54.8)),
     ),
-    "tokenfusion_mit_b5": ModelFacts("TokenFusion", 83_331_962, 197.500, _NO_WEIGHTS + _MIT),
+    "tokenfusion_mit_b5": NetworkFacts("TokenFusion", 83_331_962, 197.500, _NO_WEIGHTS + _MIT),
     "two_stream_mit_b0": _row(3_731_594, 18.997),
     "two_stream_mit_b1": _row(13_701_866, 36.971),
     "two_stream_mit_b2": _row(24_758_378, 60.673),

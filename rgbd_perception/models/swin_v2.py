@@ -88,7 +88,7 @@ class FrozenCosineAttention(FrozenWindowAttention):
 def cosine_tokens(qkv: Tensor, scale: Tensor) -> HeadTokens:
     """(n, N, 3 C) -> tokens of the heads with unit keys, and unit queries times ``scale`` (heads, 1, 1)."""
     q, k, v = split_heads(qkv, scale.shape[0])
-    return HeadTokens(unit_vectors(q) * scale, unit_vectors(k), v)
+    return HeadTokens(unit_vectors(q, length=scale), unit_vectors(k), v)
 
 
 class SwinBlockV2(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgbd_perception.models.windows import (
+    FIRMLY_MASKED,
     Windows,
     from_windows,
     masked_bias,
@@ -96,7 +97,7 @@ class FrozenWindowAttention(nn.Module):
         with torch.inference_mode(False), torch.no_grad():
             device = self.position_bias.device
             self.order, self.inverse = (index.to(device) for index in window_order(layout))
-            self.bias = masked_bias(self.position_bias, layout)
+            self.bias = masked_bias(self.position_bias, layout, FIRMLY_MASKED)
         self._fitted = (height, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -132,8 +133,8 @@ def fit_stages(stages: Iterable[nn.Module], height: int, width: int) -> None:
 
 def split_heads(qkv: Tensor, heads: int) -> HeadTokens:
     """(n, N, 3 C) -> the tokens of the heads."""
-    parts = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-    return HeadTokens(*parts.unbind(0))
+    parts = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
+    return HeadTokens(*parts)
 
 
 def join_heads(x: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MASKED = -100.0
+FIRMLY_MASKED = -1000.0
+"""For inference: exp(-100) is a denormal number, which processors multiply a hundred times slower than 0."""
 
 
 class WindowLayout(NamedTuple):
@@ -71,8 +73,8 @@ def window_order(layout: WindowLayout) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=64)
-def shift_mask(layout: WindowLayout) -> Tensor:
-    """(windows, N, N): 0 inside a region of the unshifted map, MASKED across a border."""
+def shift_mask(layout: WindowLayout, masked: float = MASKED) -> Tensor:
+    """(windows, N, N): 0 inside a region of the unshifted map, ``masked`` across a border."""
     with torch.inference_mode(False):
         rows, columns = (torch.zeros(side, device="cpu") for side in layout.size)
         for region, extent, shift in zip((rows, columns), layout.size, layout.shifts, strict=True):
@@ -81,14 +83,14 @@ def shift_mask(layout: WindowLayout) -> Tensor:
                 region[extent - shift :] = 2
         windows = _partition(3 * rows[:, None] + columns[None, :], layout.window)
         different = windows[:, :, None] != windows[:, None, :]
-        return torch.zeros(different.shape, device="cpu").masked_fill_(different, MASKED)
+        return torch.zeros(different.shape, device="cpu").masked_fill_(different, masked)
 
 
-def masked_bias(position_bias: Tensor, layout: WindowLayout) -> Tensor:
+def masked_bias(position_bias: Tensor, layout: WindowLayout, masked: float = MASKED) -> Tensor:
     """Position bias (1, heads, N, N) plus shift mask: (1 or windows of an image, heads, N, N)."""
     if not any(layout.shifts):
         return position_bias
-    return position_bias + shift_mask(layout).to(position_bias).unsqueeze(1)
+    return position_bias + shift_mask(layout, masked).to(position_bias).unsqueeze(1)
 
 
 def repeat_bias(bias: Tensor, windows: int) -> Tensor:

@@ -2,8 +2,9 @@
 
     callbacks (executor thread): count, pair ──► newest frame ──► worker: convert, rectify, network, publish
 
-A lifecycle node. The network is loaded in the background after configuring; the node subscribes to the camera
-when it is active *and* the network is ready, so that no frame is counted before it can be used.
+A lifecycle node. The network is loaded in the background after configuring (minutes, if an engine is built);
+a node that starts itself is inactive until then. It subscribes to the camera when it is active *and* the
+network is ready, so that no frame is counted before it can be used.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class PerceptionNode(LifecycleNode):
         self.rate = diagnostics.FrameRate()
         self._drop = DropReporter(self.ledger, self._warn, stopping=lambda: not self.context.ok())
         self._active = False
+        self._activates_itself = self.parameters.autostart
         self._outputs: PerceptionOutputs | None = None
         self._worker: NewestFrameWorker[ImagePair] | None = None
         self._inputs: list[Subscription] = []
@@ -100,7 +102,6 @@ class PerceptionNode(LifecycleNode):
         self._is_built = True
         if self.parameters.autostart:
             self.trigger_configure()
-            self.trigger_activate()
 
     # Lifecycle
 
@@ -146,6 +147,7 @@ class PerceptionNode(LifecycleNode):
         super().destroy_node()
 
     def _tear_down(self) -> None:
+        self._activates_itself = False
         if self._worker is not None:
             self._worker.close()
             self._worker = None
@@ -166,6 +168,11 @@ class PerceptionNode(LifecycleNode):
     def _on_loaded(self) -> None:
         """Executor thread: tell who asks what the labels mean, and start to receive."""
         vocabulary = self._network.vocabulary
+        if self._activates_itself and vocabulary is not None:
+            self._activates_itself = False
+            if not self._active:
+                self.trigger_activate()  # which comes back here
+                return
         if vocabulary is None or not self._active or self._outputs is None:
             return
         self._outputs.publish_vocabulary(vocabulary)
@@ -266,7 +273,8 @@ class PerceptionNode(LifecycleNode):
         if self._worker is None:
             return diagnostics.WARN, "not configured"
         if self._network.vocabulary is None:
-            return diagnostics.WARN, "loading model"
+            doing = self._network.report.text
+            return diagnostics.WARN, f"loading model: {doing}" if doing else "loading model"
         if not self._active:
             return diagnostics.WARN, "inactive"
         missing = [s.topic_name for s in self._inputs if self.count_publishers(s.topic_name) == 0]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.inference.weights import untrained_note
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.ros.predictors import FramePredictor, PredictorFactory
@@ -19,6 +20,7 @@ class PredictorSlot:
 
     on_change  called after a predictor was put in, in the thread that did it
     problem    why there is none, empty where nothing has failed
+    report     what is being done to make one
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class PredictorSlot:
         self._predictor: FramePredictor | None = None
         self._is_open = False
         self.problem = ""
+        self.report = LoadingReport()
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -41,6 +44,7 @@ class PredictorSlot:
     def open(self) -> None:
         """Take predictors from now on."""
         self._is_open = True
+        self.report = LoadingReport()
 
     def load(self) -> str:
         """Make the predictor of the parameters; returns one line about it. Takes seconds.
@@ -50,7 +54,7 @@ class PredictorSlot:
         self.problem = ""
         started = time.monotonic()
         try:
-            predictor = self._factory(self._parameters, self._parameters.labels or None)
+            predictor = self._factory(self._parameters, self._parameters.labels or None, self.report)
         except Exception as error:
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             self.problem = f"cannot load model {self._parameters.model}: {kind}{error}"
@@ -58,15 +62,21 @@ class PredictorSlot:
         self._exchange(predictor)
         took = time.monotonic() - started
         loaded = f"model {predictor.model_id} loaded in {took:.1f} s, {len(predictor.vocabulary)} classes"
+        loaded += f" ({predictor.backend_reason})"
         return f"{loaded}; {untrained}" if (untrained := untrained_note(predictor.model_id)) else loaded
 
     def replace_vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Name other classes for the masks. Raises UserError; then the old vocabulary stays."""
-        if self._predictor is None:
+        predictor = self._predictor
+        if predictor is None:
             raise UserError(f"no model is loaded: {self.problem or 'configure the node first'}")
-        predictor = self._factory(self._parameters, names)
-        self._exchange(predictor)
-        return predictor.vocabulary
+        classes = predictor.make_classes(names)  # texts to embeddings: frames go on meanwhile
+        with self._lock:
+            if self._predictor is not predictor:
+                raise UserError("the model was exchanged or closed meanwhile: set the vocabulary again")
+            predictor.use_classes(classes)
+        self._on_change()
+        return classes.vocabulary
 
     def predict(self, frame: RgbdFrame, masks: bool) -> tuple[Prediction, Vocabulary]:
         """The prediction and what its labels mean. Raises FrameDropped ``shutdown``: no network."""
@@ -85,8 +95,12 @@ class PredictorSlot:
         return asked | used | {"vocabulary_id": predictor.vocabulary.id}
 
     def close(self) -> None:
-        """Free the predictor; one that is still being loaded is freed as soon as it is there."""
+        """Free the predictor; one that is still being loaded is freed as soon as it is there.
+
+        What takes minutes (building an engine) is stopped.
+        """
         self._is_open = False
+        self.report.cancel.set()
         self._put(None)
 
     def _exchange(self, predictor: FramePredictor) -> None:

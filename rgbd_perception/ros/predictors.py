@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.classes import Classes
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.vocabulary import Vocabulary
 
@@ -16,6 +18,8 @@ class FramePredictor(Protocol):
 
     model_id: str
     vocabulary: Vocabulary
+    backend_reason: str
+    """Which backend, and why."""
 
     @property
     def backend(self) -> str:
@@ -24,6 +28,12 @@ class FramePredictor(Protocol):
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
         """Labels of the grid, and of every pixel where ``masks``."""
 
+    def make_classes(self, names: Sequence[str]) -> Classes:
+        """Class names to what ``use_classes`` takes; slow, may run beside a call. Raises UserError."""
+
+    def use_classes(self, classes: Classes) -> None:
+        """Use them from now on; not beside a call. Raises UserError where they are too many."""
+
     def close(self) -> None:
         """Free what the network holds."""
 
@@ -31,17 +41,23 @@ class FramePredictor(Protocol):
 class PredictorFactory(Protocol):
     """Makes the predictor; may take seconds, runs in a background thread."""
 
-    def __call__(self, parameters: PerceptionParameters, labels: Sequence[str] | None) -> FramePredictor:
+    def __call__(
+        self, parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+    ) -> FramePredictor:
         """``labels`` are the class names of the masks, None: those of the model. Raises UserError."""
 
 
-def load_predictor(parameters: PerceptionParameters, labels: Sequence[str] | None) -> FramePredictor:
+def load_predictor(
+    parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+) -> FramePredictor:
     """The network that ``parameters`` name. Raises UserError where it cannot be had."""
-    import torch
-
     from rgbd_perception.inference import Predictor
 
-    torch.set_num_threads(parameters.network_threads or max(1, (os.cpu_count() or 1) // 2))
     return Predictor(
-        parameters.model, backend=parameters.backend, labels=labels, untrained=parameters.untrained
+        parameters.model,
+        backend=parameters.backend,
+        labels=labels,
+        untrained=parameters.untrained,
+        threads=parameters.network_threads or max(1, (os.cpu_count() or 1) // 2),
+        report=report,
     )

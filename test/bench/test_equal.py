@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from rgbd_perception.bench import equal
 from rgbd_perception.bench.embeddings import CLASS_NAMES, DirectionEmbeddings
 from rgbd_perception.bench.equal import Agreement, compare, fixed_texts, scene_agreement
 from rgbd_perception.mapping import MapConfig, VoxelMap
+from rgbd_perception.mapping.query import Answer
 from rgbd_perception.sources.synthetic.concepts import CLASS_NAMES as ROOM_CLASSES
 from test.mapping.scenes import ROOM, VOCABULARY, Cuboid, MadeUpEncoder, looking_along, observe
 
@@ -23,7 +25,7 @@ def _room_map(cuboids):
 def test_a_map_agrees_with_itself():
     voxel_map = _room_map(ROOM)
     agreement = compare(voxel_map, voxel_map, ["chair", "table"], ["chair", "lamp"], MadeUpEncoder())
-    assert agreement == Agreement(len(voxel_map), len(voxel_map), 2, 2)
+    assert agreement == Agreement(len(voxel_map), len(voxel_map), 2, 2, 0)
     assert (agreement.voxels_percent, agreement.answers_percent) == (100.0, 100.0)
 
 
@@ -40,6 +42,31 @@ def test_what_differs_is_counted():
     assert agreement.voxels - agreement.voxels_equal == pytest.approx(
         (scores.argmax(axis=1) == 0).sum(), abs=3
     )
+
+
+def _answer(score, x):
+    size = (0.3, 0.3, 0.3)
+    return Answer(score=score, position=(x, 0.0, 1.0), size=size, yaw=0.0, frame_id="map", voxels=9)
+
+
+@pytest.mark.parametrize(
+    ("exact", "other", "same", "tie"),
+    [
+        ([(0.9, 0), (0.895, 2)], [(0.9, 0.05)], True, True),
+        ([(0.9, 0), (0.895, 2)], [(0.9, 2)], False, True),
+        ([(0.9, 0), (0.85, 2)], [(0.9, 2)], False, False),
+        ([(0.9, 0)], [(0.9, 2)], False, False),
+        ([(0.345, 0)], [], False, True),
+        ([(0.4, 0)], [], False, False),
+        ([], [(0.345, 0)], False, True),
+        ([], [(0.4, 0)], False, False),
+        ([], [], True, True),
+    ],
+)
+def test_answers_are_equal_when_they_are_the_same_thing_or_score_the_same(exact, other, same, tie):
+    exact, other = ([_answer(*entry) for entry in answers] for answers in (exact, other))
+    assert equal._is_same(exact[:1], other) is same
+    assert equal._is_tie(exact, other, threshold=0.34) is tie
 
 
 def test_a_voxel_that_is_missing_is_not_equal():

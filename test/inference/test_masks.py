@@ -26,7 +26,7 @@ def test_equals_interpolating_everything(
         data.draw(st.integers((height - 1) * stride + 1, height * stride)),
         data.draw(st.integers((width - 1) * stride + 1, width * stride)),
     )
-    ids, confidence = upsample_masks(log_probability, stride, shape)
+    ids, confidence = upsample_masks(log_probability.numpy(), stride, shape)
     fine = F.interpolate(
         log_probability.permute(2, 0, 1)[None],
         size=(height * stride, width * stride),
@@ -44,9 +44,9 @@ def test_equals_interpolating_everything(
 
 def test_chunks_change_nothing(monkeypatch) -> None:
     log_probability = torch.log_softmax(torch.randn(7, 9, 6, generator=torch.Generator().manual_seed(0)), -1)
-    whole = upsample_masks(log_probability, 4, (28, 36))
+    whole = upsample_masks(log_probability.numpy(), 4, (28, 36))
     monkeypatch.setattr(masks, "CHUNK_VALUES", 4 * 4 * 6 * 5)
-    for found, wanted in zip(upsample_masks(log_probability, 4, (28, 36)), whole, strict=True):
+    for found, wanted in zip(upsample_masks(log_probability.numpy(), 4, (28, 36)), whole, strict=True):
         np.testing.assert_array_equal(found, wanted)
 
 
@@ -54,7 +54,7 @@ def test_comparison_with_classes() -> None:
     """Lengths of embeddings do not matter; confidence is the softmax of temperature * cosine."""
     classes = torch.eye(3, 4)
     embedding = torch.tensor([[5.0, 0, 0, 0], [0, 0.1, 0.1, 0], [0, 0, 0, 2.0]]).T.reshape(1, 4, 1, 3)
-    output = compare_with_classes(embedding, classes, temperature=2.0)
+    output = compare_with_classes(embedding, 2.0 * classes)
     ids, confidence = classify(output.log_probability)
     assert ids[0, 0] == 0
     np.testing.assert_allclose(confidence[0, 0], np.exp(2) / (np.exp(2) + 2), rtol=1e-5)
@@ -65,6 +65,6 @@ def test_comparison_with_classes() -> None:
 
 
 def test_a_zero_embedding_is_no_nan() -> None:
-    output = compare_with_classes(torch.zeros(1, 4, 2, 2), torch.eye(3, 4), 20.0)
+    output = compare_with_classes(torch.zeros(1, 4, 2, 2), torch.eye(3, 4))
     assert torch.isfinite(output.log_probability).all()
     assert not output.embedding.any()

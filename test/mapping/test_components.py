@@ -37,6 +37,13 @@ def test_gaps_are_bridged_up_to_their_size(places, gap):
     assert (np.diff(groups) == 0).tolist() == together.tolist()
 
 
+@given(hnp.arrays(bool, (9, 6, 7), fill=st.just(False)), st.integers(0, 3))
+def test_whole_parts_of_bricks_are_grouped_like_single_voxels(occupied, gap):
+    keys = pack(np.argwhere(occupied) - 4)
+    one_by_one = connected_components(keys, gap, labels=np.ones(keys.size, np.uint16))
+    assert connected_components(keys, gap).tolist() == one_by_one.tolist()
+
+
 def test_unlike_neighbours_are_not_connected():
     keys = pack(np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0]]))
     sketches = np.array([[127, 0], [126, 14], [0, 127]], np.int8)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from rgbd_perception.mapping.scoring import ScoreCalibration, query_vectors, score_vectors
+from rgbd_perception.mapping.scoring import ScoreCalibration, query_vectors, score_vectors, write_scores
 
 CALIBRATION = ScoreCalibration(scale=20.0, offset=0.4, kinship=0.1, sharpness=15.0)
 
@@ -47,6 +48,30 @@ def test_scores_follow_the_definition(negatives):
     assert sure.sum() > 20
     assert np.all(ours[~sure] >= expected[~sure] - 1e-3)
     assert np.all(ours[(expected == 0)] == 0)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.float32])
+@pytest.mark.parametrize(
+    "count", [1, 5, 4099]
+)  # four vectors go together, and many are shared by two threads
+def test_low_scores_and_unused_vectors_are_left_out(kind, count):
+    rng = np.random.default_rng(count)
+    classes, negatives = rng.standard_normal((5, 24)), rng.standard_normal((1, 24))
+    query = query_vectors(classes[:3], negatives, classes, CALIBRATION)
+    vectors = (40 * _unit(classes[rng.integers(0, 5, count)] + rng.standard_normal((count, 24)))).astype(kind)
+    used = rng.random(count) < 0.8
+    every = score_vectors(vectors, query, CALIBRATION)
+    scores = np.full((count, 3), np.nan, np.float32)
+    with ThreadPoolExecutor(2) as pool:
+
+        def in_two(work, size, least):
+            list(pool.map(lambda part: work(*part), [(0, size // 3), (size // 3, size)]))
+
+        reaching = write_scores(vectors, query, CALIBRATION, scores, in_two, least=0.3, in_use=used)
+    kept = np.where(used[:, None] & (every >= 0.3), every, 0)
+    np.testing.assert_allclose(scores, kept, atol=1e-6)
+    assert reaching.tolist() == (kept.max(axis=1) > 0).tolist()
+    assert count == 1 or 0 < reaching.mean() < 1
 
 
 def test_a_zero_vector_scores_nothing():

@@ -48,6 +48,11 @@ def test_snapshot_reads_the_state_of_its_instant(first, steps, block):
                 _write(store, chosen, 2.0 + number) if insert else _erase(store, chosen)
     assert seen == expected
     assert snapshot.voxels == len(expected)
+    filled = np.empty(snapshot.rows, np.int64), np.empty(snapshot.rows, store.weight.dtype)
+    snapshot.fill(
+        lambda b, to: (np.copyto(to[0], b["key"]), np.copyto(to[1], b["weight"])), filled, rows=block
+    )
+    assert {k: w for k, w in zip(*(column.tolist() for column in filled), strict=True) if k >= 0} == expected
     everything = snapshot.read_all(("key", "weight"))
     assert dict(zip(everything["key"].tolist(), everything["weight"].tolist(), strict=True)) == expected
     gathered = snapshot.gather(everything["row"], ("key", "weight"))

@@ -197,18 +197,20 @@ def test_other_files_are_refused(tmp_path):
 
 _DISK_FULL = """
 import resource, sys
-from dataclasses import replace
 from pathlib import Path
 from rgbd_perception.errors import UserError
-from test.mapping.test_storage import _map
-path, limit = Path(sys.argv[1]), int(sys.argv[2])
-voxel_map = _map()
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    voxel_map.save(path)
-except UserError as error:
-    print(error)
-    sys.exit(7)
+from rgbd_perception.mapping import VoxelMap
+path = Path(sys.argv[1])
+before, voxel_map = path.read_bytes(), VoxelMap.load(path)
+for limit in map(int, sys.argv[2:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        voxel_map.save(path)
+    except UserError as error:
+        assert "could not be written" in str(error), error
+        assert path.read_bytes() == before
+        assert [item.name for item in path.parent.iterdir()] == [path.name]
+        print("refused")
 """
 
 
@@ -216,15 +218,13 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, repository):
     path = tmp_path / "m.rgbdmap"
     _map(frames=1).save(path)
     before = path.read_bytes()
-    for limit in (100, 20_000):
-        result = subprocess.run(
-            [sys.executable, "-c", _DISK_FULL, str(path), str(limit)],
-            cwd=repository, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert result.returncode == 7, result.stderr
-        assert "could not be written" in result.stdout
-        assert path.read_bytes() == before
-        assert os.listdir(tmp_path) == ["m.rgbdmap"]  # noqa: PTH208
+    result = subprocess.run(
+        [sys.executable, "-c", _DISK_FULL, str(path), "100", "20000"],
+        cwd=repository, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert result.stdout.split() == ["refused"] * 2, result.stderr
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.rgbdmap"]  # noqa: PTH208
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):

@@ -12,6 +12,8 @@ import numpy as np
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.classes import Classes
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.perception_node import PerceptionNode
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.ros.runtime import spin_node
@@ -25,6 +27,7 @@ class ColorPredictor:
 
     model_id = "strongest-channel"
     backend = "numpy"
+    backend_reason = "numpy: for tests"
 
     def __init__(self, names: Sequence[str] = ("red", "green", "blue")) -> None:
         self.vocabulary = Vocabulary(names, "rgb")
@@ -51,11 +54,19 @@ class ColorPredictor:
             step_ms={"network": 0.5},
         )
 
+    def make_classes(self, names: Sequence[str]) -> Classes:
+        return Classes(Vocabulary(names, "rgb"), None, None)
+
+    def use_classes(self, classes: Classes) -> None:
+        self.vocabulary = classes.vocabulary
+
     def close(self) -> None:
         self.closed = True
 
 
-def make_color_predictor(parameters: PerceptionParameters, labels: Sequence[str] | None) -> ColorPredictor:
+def make_color_predictor(
+    parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+) -> ColorPredictor:
     """The factory for the node; refuses the model ``missing`` as a real one would."""
     if parameters.model == "missing":
         raise UserError("expected a model out of strongest-channel, got missing: train one")

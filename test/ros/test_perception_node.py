@@ -6,26 +6,29 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import rclpy
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from rgbd_perception.errors import FrameDropped
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.ros.diagnostics import latencies_of, values_of
 from rgbd_perception.ros.environment import fastdds_environment
 from rgbd_perception.ros.images import image_to_numpy, numpy_to_image
 from rgbd_perception.ros.messages import to_nanoseconds, unpack_embeddings, unpack_frame, unpack_vocabulary
 from rgbd_perception.ros.perception_node import PerceptionNode
+from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.srv import SetVocabulary
 from test.ros.camera import HEIGHT, WIDTH, Camera, good_color, good_depth, good_info
 from test.ros.color_predictor import ColorPredictor, make_color_predictor
@@ -349,3 +352,37 @@ def test_the_lifecycle_by_a_manager() -> None:
             wait_for(lambda: camera.count_publishers("perception/frame") == 0, 30, "no outputs")
         assert [predictor.closed for predictor in made] == [True, True]
         change(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+
+
+def test_a_node_that_starts_itself_is_inactive_until_its_network_is_ready() -> None:
+    ready, stopped = threading.Event(), threading.Event()
+
+    def factory(
+        parameters: PerceptionParameters, labels: Sequence[str] | None, report: LoadingReport
+    ) -> ColorPredictor:
+        report.building(0.4, None)
+        ready.wait(timeout=60)
+        if report.cancel.is_set():
+            stopped.set()
+        return ColorPredictor()
+
+    def told(camera: Camera, message: str) -> bool:
+        return camera.status is not None and message in camera.status.message
+
+    with running("frame", factory=factory) as (_, camera):
+        client = camera.create_client(GetState, "perception/get_state")
+        wait_for(lambda: told(camera, "loading model: building the TensorRT engine, 40%"), 30, "progress")
+        assert call(client, GetState.Request()).current_state.id == State.PRIMARY_STATE_INACTIVE
+        assert not camera.is_heard()
+        ready.set()
+        camera.wait_until_heard()
+        assert call(client, GetState.Request()).current_state.id == State.PRIMARY_STATE_ACTIVE
+        assert new_counts(camera, 1, camera.send) == (1, {})
+    assert not stopped.is_set()
+
+    ready.clear()
+    with running("frame", factory=factory) as (node, camera):
+        wait_for(lambda: told(camera, "40%"), 30, "progress")
+        threading.Timer(0.5, ready.set).start()
+        node.trigger_cleanup()
+    assert stopped.is_set(), "whoever builds is told that nobody waits any more"

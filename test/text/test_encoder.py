@@ -119,3 +119,27 @@ def test_meaning(minilm: TextEncoder, text: str, near: str, far: str) -> None:
 def test_absent_things_stay_low(minilm: TextEncoder) -> None:
     classes = embed_class_names(minilm, ["wall", "chair", "bed", "refrigerator", "lamp", "door"])
     assert (minilm.encode(["elephant", "motorcycle"]) @ classes.T).max() < 0.45
+
+
+GOLDEN = {
+    "a chair": (0.0098446, 0.0388612, -0.06843, 0.0221868, -0.0519416, 0.0091966),
+    "Größe, naïve!": (0.0027598, 0.1203291, -0.0111104, 0.000409, -0.0664379, 0.0270762),
+    "the mug on the table next to a very old window in the kitchen": (
+        -0.0135522, 0.0812637, -0.0335554, 0.07318, 0.0595384, 0.0111226,
+    ),
+}  # fmt: skip
+"""First numbers of the normalised embeddings by sentence-transformers 6.2.0 on torch 2.13.0."""
+
+
+def test_the_encoder_equals_that_of_its_authors(minilm: TextEncoder) -> None:
+    rows = minilm.encode(list(GOLDEN))
+    np.testing.assert_allclose(rows[:, :6], list(GOLDEN.values()), atol=1e-6)
+
+
+def test_neighbours_in_a_batch_change_nothing(minilm: TextEncoder) -> None:
+    """Shorter texts are padded to the length of longer ones."""
+    load = minilm_module.load_minilm
+    short = "a mug"
+    alone = load().encode([short])
+    beside = load().encode([short, "the mug on the table next to a very old window in the kitchen"])
+    np.testing.assert_allclose(beside[0], alone[0], atol=1e-6)

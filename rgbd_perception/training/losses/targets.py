@@ -15,27 +15,28 @@ def segment_targets(
     panoptic: NDArray[np.integer],
     ids: Sequence[int] | NDArray[np.integer],
     embeddings: ArrayLike,
-    image_embedding: ArrayLike,
+    image_embedding: ArrayLike | None,
     diff_factor: float = 0.65,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Target table and index image of one view (DVEFormer, arXiv:2601.00359, background subtraction).
 
     panoptic (H, W) holds segment ids; ``embeddings`` (N, D), of any length and float type, are those of the
     segments ``ids`` (N,). From the direction of each ``diff_factor`` times that of the embedding of the whole
-    image (D,) is taken away, which leaves what sets the segment apart; 0 takes nothing.
+    image (D,) is taken away, which leaves what sets the segment apart; 0 takes nothing, nor does None.
     Returns the table (N, D) of unit rows in the order of ``ids`` and the index image (H, W): 0 where the
     segment has no embedding, otherwise 1 + its row. Segments without a pixel keep their row; N may be 0.
     Raises ValueError for ids that are not unique and for shapes that do not fit.
     """
     keys = np.asarray(ids, dtype=np.int64).reshape(-1)
-    image = unit_rows(np.asarray(image_embedding, dtype=np.float32).reshape(1, -1))
     rows = np.asarray(embeddings, dtype=np.float32)
+    image = np.zeros(rows.shape[-1]) if image_embedding is None else image_embedding
+    image = unit_rows(np.asarray(image, dtype=np.float32).reshape(1, -1))
     if rows.size != len(keys) * image.shape[1]:
         raise ValueError(
             f"expected {len(keys)} embeddings of {image.shape[1]} numbers, as the image's, got {rows.shape}"
         )
     table = unit_rows(rows.reshape(len(keys), image.shape[1]))
-    if diff_factor:
+    if diff_factor and image_embedding is not None:
         table = unit_rows(table - np.float32(diff_factor) * image)
     return table, segment_rows(panoptic, keys)
 

@@ -59,6 +59,14 @@ def test_lengths_and_types_of_the_embeddings_do_not_matter() -> None:
     np.testing.assert_allclose(table, doubled, atol=1e-6)
 
 
+def test_without_an_embedding_of_the_image_nothing_is_taken_away() -> None:
+    embeddings = np.array([[3.0, 4.0], [0.0, 2.0]], np.float32)
+    table, _ = segment_targets(np.array([[1, 2]]), [1, 2], embeddings, None)
+    np.testing.assert_allclose(table, [[0.6, 0.8], [0.0, 1.0]], rtol=1e-6)
+    empty, index = segment_targets(np.array([[1, 2]]), [], np.zeros((0, 2)), None)
+    assert empty.shape == (0, 2) and not index.any()
+
+
 def test_nothing_stays_nothing() -> None:
     table, _ = segment_targets(np.zeros((1, 1), int), [5], np.zeros((1, 4)), np.zeros(4))
     np.testing.assert_array_equal(table, 0.0)

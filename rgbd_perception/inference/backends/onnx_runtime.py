@@ -1,0 +1,154 @@
+"""ONNX Runtime: exported graphs, on a CUDA device where that build of it is installed, else on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.errors import UserError
+from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, Unavailable
+from rgbd_perception.inference.backends.graph_io import class_inputs, graph_facts
+from rgbd_perception.inference.graph_info import GraphInfo, parse_graph_info
+from rgbd_perception.inference.graphs import find_graphs
+from rgbd_perception.inference.installed import is_installed
+from rgbd_perception.inference.preprocess import MAX_DEPTH
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+INSTALL = "pip install onnxruntime"
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+Size = tuple[int, int]
+
+
+def create(request: BackendRequest) -> OnnxBackend:
+    """Open the graphs of a model. Raises Unavailable without ONNX Runtime or without an exported graph."""
+    if not is_installed("onnxruntime"):
+        raise Unavailable(f"onnxruntime is not installed ({INSTALL})")
+    return OnnxBackend(find_graphs(request), request.threads)
+
+
+class OnnxBackend:
+    """One network in one or more sizes; the session of a size is made when the first such image comes."""
+
+    name = "onnxruntime"
+
+    def __init__(self, paths: list[Path], threads: int = 0) -> None:
+        """``paths``: graphs of the same network for different sizes, at least one."""
+        self._threads = threads
+        self._rows: NDArray[np.float32] | None = None
+        first = _Session(paths[0], threads)
+        self.facts = first.facts
+        self._paths: dict[Size, Path] = {first.info.size: paths[0]}
+        for path in paths[1:]:
+            self._paths[size_in_name(path)] = path
+        self._sessions: dict[Size, _Session] | None = {first.info.size: first}
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """See ``Backend``."""
+        return tuple(self._paths)
+
+    def set_classes(self, rows: NDArray[np.float32]) -> None:
+        """See ``Backend``."""
+        for session in (self._sessions or {}).values():
+            session.set_classes(rows)
+        self._rows = rows
+
+    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
+        """See ``Backend``."""
+        if self._sessions is None:
+            raise RuntimeError("the predictor has been closed")
+        size = color.shape[0], color.shape[1]
+        if size not in self._sessions:
+            session = _Session(self._paths[size], self._threads)
+            if self._rows is not None:
+                session.set_classes(self._rows)
+            self._sessions[size] = session
+        return self._sessions[size](color, depth)
+
+    def close(self) -> None:
+        """See ``Backend``."""
+        self._sessions = None
+
+
+def size_in_name(path: Path) -> Size:
+    """(H, W) at the end of the name of a graph's file, as ``graphs`` names them."""
+    height, _, width = path.stem.rpartition("-")[2].partition("x")
+    return int(height), int(width)
+
+
+class _Session:
+    """One graph. What leaves with a prediction is written into new arrays, all else into the same ones."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._session = _open(path, threads)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.info: GraphInfo = parse_graph_info(metadata, path)
+        self.facts = graph_facts(self.info, metadata, path)
+        self._binding = self._session.io_binding()
+        self._grid = self.info.grid
+        self._classes = len(self.info.labels)
+        self._scores = np.empty((*self._grid, self._classes), np.float32)
+        self._bytes = np.empty((*self.info.size, 2), np.uint8)  # of depth in millimetres
+        self._kept: list[NDArray[Any]] = []  # bound by address: must live as long as the binding
+        if not self.facts.has_embeddings:
+            self._bind_output("log_probability", self._scores)
+
+    def set_classes(self, rows: NDArray[np.float32]) -> None:
+        """Rows (C, D) times the temperature; the graph has C or more of them."""
+        inputs = class_inputs(rows, self.info)
+        self._classes = len(rows)
+        self._scores = np.empty((*self._grid, len(inputs["class_offset"])), np.float32)
+        for name, array in inputs.items():
+            self._bind_input(name, array)
+        self._bind_output("log_probability", self._scores)
+        self._kept = list(inputs.values())
+
+    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
+        color, depth = np.ascontiguousarray(color), np.ascontiguousarray(depth)
+        labels, confidence = np.empty(self._grid, np.int32), np.empty(self._grid, np.float32)
+        embedding: NDArray[np.float16] | None = None
+        self._bind_input("color", color)
+        self._bind_input("depth", depth if self.info.depth == "metres" else self._millimetres(depth))
+        self._bind_output("labels", labels)
+        self._bind_output("confidence", confidence)
+        if self.info.embedding_dim:
+            embedding = np.empty((*self._grid, self.info.embedding_dim), np.float16)
+            self._bind_output("embedding", embedding)
+        self._session.run_with_iobinding(self._binding)
+        return GridOutput(self._scores[..., : self._classes], labels, confidence, embedding)
+
+    def _bind_input(self, name: str, array: NDArray[Any]) -> None:
+        self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def _bind_output(self, name: str, array: NDArray[Any]) -> None:
+        self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def _millimetres(self, depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+        known = np.where((depth > 0) & (depth <= MAX_DEPTH), depth, np.float32(0))
+        np.rint(1000.0 * known, out=self._bytes.view("<u2")[..., 0], casting="unsafe")
+        return self._bytes
+
+
+def _open(path: Path, threads: int) -> InferenceSession:
+    """Raises UserError for a file that ONNX Runtime cannot read."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors: the rest is about its own optimisations
+    # Products with denormal numbers, which a sharp softmax leaves, cost a hundred times those with 0.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    available = onnxruntime.get_available_providers()
+    providers = [provider for provider in PROVIDERS if provider in available]
+    if not path.is_file():
+        raise UserError(f"expected an exported network, got {path}, which does not exist")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # its exceptions have no common base but this
+        line = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be loaded ({line}): export the network again") from error

@@ -1,0 +1,197 @@
+"""A backend that dies costs one frame: it is started anew, and given up when that does not help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rgbd_perception.bookkeeping import FrameLedger
+from rgbd_perception.errors import FrameDropped, UserError
+from rgbd_perception.inference.backends.base import Backend, BackendRequest, GridOutput, NetworkFacts
+from rgbd_perception.inference.backends.failover import GRACE_FRAMES, RETRY_S, Failover
+from rgbd_perception.inference.backends.tensorrt import open_backend
+from rgbd_perception.inference.engine_cache import EngineCache
+from rgbd_perception.inference.engines import identify
+from rgbd_perception.inference.tensorrt_api import TensorRt
+from rgbd_perception.ros.worker import NewestFrameWorker
+from test.inference.backends.test_tensorrt import ROWS, images, truth
+from test.inference.frame_file import write_frame_file
+from test.inference.gpu import LAUNCH_FAILED, StandinGpu, api, gpu, standin_library
+
+__all__ = ["api", "gpu", "standin_library"]  # fixtures
+
+FACTS = NetworkFacts("adder-0", "space", ("a",), 1.0, True, (2, 2), 1)
+IMAGES = np.ones((2, 2, 3), np.uint8), np.ones((2, 2), np.float32)
+
+
+class Adder:
+    """Its confidence is the sum of its classes; it fails where it is told to."""
+
+    facts = FACTS
+    sizes = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.error: Exception | None = None
+        self.is_closed = False
+        self._rows: NDArray[np.float32] | None = None
+
+    def set_classes(self, rows: NDArray[np.float32]) -> None:
+        self._rows = rows
+
+    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
+        if self.error is not None:
+            raise self.error
+        assert self._rows is not None
+        return GridOutput(depth, color[..., 0], np.full((2, 2), self._rows.sum(), np.float32), None)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Shop:
+    """Opens adders and remembers them; ``missing`` names what cannot be had."""
+
+    def __init__(self) -> None:
+        self.opened: list[Adder] = []
+        self.missing: set[str] = set()
+
+    def opener(self, name: str) -> Callable[[], Backend]:
+        def open_it() -> Backend:
+            if name in self.missing:
+                raise UserError(f"{name} is not installed")
+            self.opened.append(Adder(name))
+            return self.opened[-1]
+
+        return open_it
+
+    def start(self, clock: Callable[[], float] = lambda: 0.0) -> Failover:
+        """The first of two, with classes, after one frame."""
+        openers = [self.opener("first"), self.opener("second")]
+        backend = Failover(openers[0](), openers, clock)
+        backend.set_classes(np.full((1, 4), 3, np.float32))
+        assert_runs(backend)
+        return backend
+
+    def break_last(self) -> None:
+        """What was opened last dies."""
+        self.opened[-1].error = RuntimeError("an illegal memory access was encountered")
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+def assert_runs(backend: Backend) -> None:
+    assert (backend(*IMAGES).confidence == 12).all()
+
+
+def test_one_that_dies_is_started_anew_with_its_classes(shop: Shop) -> None:
+    backend = shop.start()
+    shop.break_last()
+    with pytest.raises(FrameDropped, match=r"backend_failed: first: RuntimeError: an ill.*; first goes on"):
+        backend(*IMAGES)
+    assert shop.opened[0].is_closed
+    assert_runs(backend)
+
+
+def test_one_that_dies_again_makes_way(shop: Shop) -> None:
+    backend = shop.start()
+    for _ in range(2):
+        shop.break_last()
+        with pytest.raises(FrameDropped, match="backend_failed"):
+            backend(*IMAGES)
+    assert backend.name == "second"
+    assert_runs(backend)
+
+
+def test_a_rare_failure_is_forgiven(shop: Shop) -> None:
+    backend = shop.start()
+    for _ in range(3):
+        shop.break_last()
+        with pytest.raises(FrameDropped):
+            backend(*IMAGES)
+        for _ in range(GRACE_FRAMES):
+            assert_runs(backend)
+    assert backend.name == "first"
+
+
+def test_what_cannot_be_had_is_passed_over(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    backend = shop.start()
+    shop.break_last()
+    shop.missing = {"first"}
+    with pytest.raises(FrameDropped, match="second goes on"):
+        backend(*IMAGES)
+    assert "first is not installed" in caplog.text
+    assert_runs(backend)
+
+
+def test_when_nothing_is_left_it_is_tried_again_later(shop: Shop) -> None:
+    now = [0.0]
+    backend = shop.start(lambda: now[0])
+    shop.missing = {"first", "second"}
+    shop.break_last()
+    for _ in range(3):
+        with pytest.raises(FrameDropped, match="backend_failed"):
+            backend(*IMAGES)
+    assert backend.name == "none"
+    shop.missing = set()
+    now[0] = RETRY_S
+    assert_runs(backend)
+    assert backend.name == "first"
+
+
+@pytest.mark.parametrize("error", [FrameDropped("size_mismatch", "too large"), ValueError("too large")])
+def test_a_frame_that_cannot_be_used_is_no_failure(shop: Shop, error: Exception) -> None:
+    backend = shop.start()
+    shop.opened[0].error = error
+    for _ in range(3):
+        with pytest.raises(type(error), match="too large"):
+            backend(*IMAGES)
+    shop.opened[0].error = None
+    assert_runs(backend)
+    assert len(shop.opened) == 1
+
+
+def test_a_closed_one_stays_closed(shop: Shop) -> None:
+    backend = shop.start()
+    backend.close()
+    assert shop.opened[0].is_closed
+    with pytest.raises(RuntimeError, match="closed"):
+        backend(*IMAGES)
+
+
+def test_a_gpu_that_dies_mid_frame_costs_that_frame(api: TensorRt, gpu: StandinGpu, tmp_path: Path) -> None:
+    file, cache = write_frame_file(tmp_path / "tiny.onnx"), EngineCache(tmp_path / "engines")
+
+    def opener() -> Backend:
+        return open_backend(BackendRequest(file), identify(file), api, gpu, cache)
+
+    backend = Failover(opener(), [opener])
+    backend.set_classes(ROWS)
+    ledger, results = FrameLedger(), []
+
+    def process(seed: int) -> None:
+        if seed == 1:
+            gpu.fail("cuStreamSynchronize", LAUNCH_FAILED)
+        elif seed == 2:
+            gpu.fail("", 0)
+        results.append(backend(*images(seed)).labels)
+
+    worker = NewestFrameWorker(
+        process, drop=lambda reason, detail: ledger.drop(reason), done=ledger.processed
+    )
+    for seed in range(4):
+        ledger.enter()
+        worker.submit(seed)
+        assert worker.drain(timeout_s=60)
+    worker.close()
+    counts = ledger.counts()
+    assert (counts.frames_processed, counts.drops) == (3, {"backend_failed": 1})
+    for seed, labels in zip((0, 2, 3), results, strict=True):
+        np.testing.assert_array_equal(labels, truth(file, seed)["labels"])
