@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rgbd_perception.training.batches import BatchMaker
 from rgbd_perception.training.config import TrainConfig, load_config
 from rgbd_perception.training.launch import launch
 from rgbd_perception.training.progress_log import FILE_NAME
@@ -47,9 +49,11 @@ def main() -> None:
         lines = measure(alone, arguments.shards)[FIRST:]
         shares = [line["waiting_share"] for line in lines]
         size = "x".join(map(str, phase.crop.size))
+        seconds = float(np.median([line["seconds"] for line in lines]))
         print(
             f"{phase.batch:3d} windows of {size}: waiting {np.mean(shares):.1%} of a step on average, "
-            f"{np.max(shares):.1%} at most; {np.median([line['seconds'] for line in lines]):.2f} s a step",
+            f"{np.max(shares):.1%} at most; {seconds:.2f} s a step, of which making a process's part of the "
+            f"batch takes {making_s(alone, arguments.shards) / seconds:.1%} of a core",
             flush=True,
         )
 
@@ -59,6 +63,19 @@ def measure(config: TrainConfig, shards: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as out:
         launch(config, _work, config, shards, Path(out))
         return [json.loads(line) for line in (Path(out) / FILE_NAME).read_text().splitlines()]
+
+
+def making_s(config: TrainConfig, shards: Path, count: int = 5) -> float:
+    """CPU time of one process's part of a batch of the first phase."""
+    opened, phase = open_shards(shards / "train"), config.phases[0]
+    weights = np.ones(len(opened[0].info.class_names), np.float32)
+    maker = BatchMaker(opened, config.batches, config.seed, 4, weights)
+    size = phase.batch // (config.processes * config.accumulate)
+    maker.make(0, size, phase.crop)
+    began = time.process_time()
+    for number in range(1, count + 1):
+        maker.make(number, size, phase.crop)
+    return (time.process_time() - began) / count
 
 
 def _work(fabric: Any, config: TrainConfig, shards: Path, out: Path) -> None:

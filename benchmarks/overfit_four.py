@@ -69,7 +69,7 @@ FAMILIES: dict[str, Recipe] = {
     ),
     "emsaformer": Recipe(model="emsaformer_semantic_mlp", settings=SMALL, loss=CrossEntropy()),
     "dveformer": Recipe(
-        model="dveformer_reducedres", settings={**SMALL, "embedding_dim": 64}, loss=Distillation()
+        model="dveformer_fullres", settings={**SMALL, "embedding_dim": 64}, loss=Distillation()
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -30,6 +31,17 @@ def largest_fitting(objective: Objective, batch: TrainingBatch) -> int:
         if _fits(objective, batch, size):
             return size
     return 0
+
+
+def memory_advice(objective: Objective, batch: TrainingBatch, accumulate: int) -> str:
+    """What to do about memory that ran out at ``batch``, one of ``accumulate`` parts."""
+    size = len(batch.names)
+    fitting = largest_fitting(objective, batch)
+    said = f"out of memory with {size} samples at once, "
+    if not fitting:
+        return said + "not even one fits: use smaller crops, a smaller network, or precision=bf16"
+    parts = accumulate * math.ceil(size / fitting)
+    return said + f"{fitting} would fit: accumulate={parts} trains the same batch in such parts"
 
 
 def _fits(objective: Objective, batch: TrainingBatch, size: int) -> bool:

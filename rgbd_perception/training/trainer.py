@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.training.averaging import WeightAverage
 from rgbd_perception.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint_file, save_checkpoint
 from rgbd_perception.training.clock import StopRequest, TrainingClock
-from rgbd_perception.training.guards import is_out_of_memory, largest_fitting, spoilers
+from rgbd_perception.training.guards import is_out_of_memory, memory_advice, spoilers
 from rgbd_perception.training.objective import BatchSource, Objective, TrainingBatch
 from rgbd_perception.training.prefetch import Prefetcher
 from rgbd_perception.training.progress_log import ProgressLog, StepReport
@@ -54,6 +54,29 @@ class Training:
     score_from: int = 0
     scorer: Scorer | None = None
     keep: Callable[[nn.Module, float], None] | None = None
+
+
+class _Step(NamedTuple):
+    """What one process did in a step: ``sums`` are its shares of the terms ``names``, and its samples."""
+
+    names: list[str]
+    sums: list[float]
+    gradient: float
+    rate: float
+
+    def report(self, sums: Sequence[float], waiting_s: float, seconds: float) -> StepReport:
+        """The step with the sums over all processes."""
+        *means, samples = sums
+        terms = dict(zip(self.names, means, strict=True))
+        return StepReport(terms, self.gradient, self.rate, int(samples), waiting_s, seconds)
+
+
+class _Agreed(NamedTuple):
+    """What holds for all processes: ``wholes`` are counts of the next batch, ``sums`` of the last step."""
+
+    proceed: bool
+    wholes: dict[str, float]
+    sums: list[float]
 
 
 class Trainer:
@@ -116,38 +139,56 @@ class Trainer:
 
     def _run(self) -> bool:
         self._objective.train()
-        leads = self._fabric.is_global_zero
         config = self._config
-        log = ProgressLog(self._out, self.clock, config.log_seconds, config.tensorboard) if leads else None
+        log = None
+        if self._fabric.is_global_zero:
+            log = ProgressLog(self._out, self.clock, config.log_seconds, config.tensorboard)
         saved = time.monotonic()
-        with StopRequest() as stop:
-            proceed = self._agree(stop)
-            with Prefetcher(self._make_parts, self.clock.step, self._config.loaders) as parts:
-                while proceed:
-                    began = time.monotonic()
-                    batches = parts.next()
-                    report = self._step(batches, began, time.monotonic())
-                    proceed = self._agree(stop)
-                    if log is None:
-                        continue
-                    self.average.update(self.network)
-                    log.add(report)
-                    self._score(log, last=not proceed and not stop.requested)
-                    if time.monotonic() - saved >= 60.0 * self._config.checkpoint_minutes:
-                        self.save()
-                        saved = time.monotonic()
+        with StopRequest() as stop, Prefetcher(self._make_parts, self.clock.step, config.loaders) as parts:
+            batches = parts.next()
+            agreed = self._agree(stop, batches)
+            while agreed.proceed:
+                began = time.monotonic()
+                step = self._step(batches, agreed.wholes)
+                worked, done = time.monotonic(), batches
+                batches = parts.next()
+                ready = time.monotonic()
+                agreed = self._agree(stop, batches, step)
+                self._check(agreed.sums, step.gradient, done)
+                if log is None:
+                    continue
+                self.average.update(self.network)
+                report = step.report(agreed.sums, ready - worked, time.monotonic() - began)
+                log.add(report)
+                self._score(log, last=not agreed.proceed and not stop.requested)
+                if time.monotonic() - saved >= 60.0 * config.checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
         if log is not None:
             log.close()
             self.save()
         return self._progress >= 1.0
 
-    def _agree(self, stop: StopRequest) -> bool:
-        """Whether to go on: rank 0's clock and rank 0's signals count, in every process."""
-        said = [self.clock.progress(), float(stop.requested)]
-        self._progress, stopped = self._shared(said if self._fabric.is_global_zero else [0.0, 0.0])
-        return self._progress < 1.0 and not stopped
+    def _agree(
+        self, stop: StopRequest, following: Sequence[TrainingBatch], step: _Step | None = None
+    ) -> _Agreed:
+        """All that the processes tell each other, once a step: they wait for the slowest each time.
 
-    def _shared(self, values: Sequence[float]) -> list[float]:
+        Rank 0's clock and rank 0's signals count. ``following`` are the parts of the batch that comes next,
+        ``step`` is what has just been done.
+        """
+        said = [self.clock.progress(), float(stop.requested)]
+        names = list(following[0].counts)
+        values = [
+            *(said if self._fabric.is_global_zero else [0.0, 0.0]),
+            *(sum(part.counts[name] for part in following) for name in names),
+            *([] if step is None else step.sums),
+        ]
+        self._progress, stopped, *others = self._added(values)
+        wholes = dict(zip(names, others, strict=False))
+        return _Agreed(self._progress < 1.0 and not stopped, wholes, others[len(names) :])
+
+    def _added(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes."""
         if self._fabric.world_size == 1:
             return list(values)
@@ -163,24 +204,17 @@ class Trainer:
         first, parts = self._fabric.global_rank * count, self._fabric.world_size * count
         return [self._training.batches.make(number, progress, first + part, parts) for part in range(count)]
 
-    def _step(self, batches: list[TrainingBatch], began: float, ready: float) -> StepReport:
+    def _step(self, batches: Sequence[TrainingBatch], wholes: Mapping[str, float]) -> _Step:
+        """One step on this process's parts of a batch, whose counts over all processes are ``wholes``."""
         rate = self._begin_step()
-        names = list(batches[0].counts)
-        wholes = self._shared([sum(batch.counts[name] for batch in batches) for name in names])
-        sums = dict.fromkeys(names, 0.0)
-        produced: set[str] = set()
+        sums: dict[str, float] = {}
         for index, batch in enumerate(batches):
             # The share of this part in the mean over the whole batch; averaged gradients are divided by the
             # number of processes once more.
-            shares = {
-                name: batch.counts[name] / whole if whole else 0.0
-                for name, whole in zip(names, wholes, strict=True)
-            }
+            shares = {name: batch.counts[name] / whole if whole else 0.0 for name, whole in wholes.items()}
             terms = self._backward(batch, shares, last=index == len(batches) - 1)
-            produced |= terms.keys()
             for name, value in terms.items():
-                sums[name] += value * shares[name]
-        *means, samples = self._shared([*sums.values(), float(sum(len(batch.names) for batch in batches))])
+                sums[name] = sums.get(name, 0.0) + value * shares[name]
         gradient = self._fabric.clip_gradients(
             self._objective,
             self._optimizers[0],
@@ -188,13 +222,12 @@ class Trainer:
             error_if_nonfinite=False,
         )
         length = float(gradient) if gradient is not None else 0.0
-        self._check(means, length, batches)
-        for optimizer in self._optimizers:
-            optimizer.step()
+        if math.isfinite(length) or self._config.precision == "fp16":
+            for optimizer in self._optimizers:  # in fp16 the scaler leaves a step out that is not finite
+                optimizer.step()
         self.clock.step += 1
-        now = time.monotonic()
-        found = {name: mean for name, mean in zip(names, means, strict=True) if name in produced}
-        return StepReport(found, length, rate, int(samples), ready - began, now - began)
+        samples = sum(len(batch.names) for batch in batches)
+        return _Step(list(sums), [*sums.values(), float(samples)], length, rate)
 
     def _begin_step(self) -> float:
         """Seeds, learning rates, no gradients; returns the rate of the first group."""
@@ -225,33 +258,27 @@ class Trainer:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise UserError(self._advice(batch)) from error
+            batch = self._fabric.to_device(batch)
+            advice = memory_advice(self._training.objective, batch, self._config.accumulate)
+            raise UserError(f"step {self.clock.step}: {advice}") from error
         return {name: float(term.detach()) for name, term in terms.items()}
 
-    def _advice(self, batch: TrainingBatch) -> str:
-        """What to do about memory that ran out."""
-        size = len(batch.names)
-        fitting = largest_fitting(self._training.objective, self._fabric.to_device(batch))
-        said = f"out of memory at step {self.clock.step} with {size} samples at once: "
-        if not fitting:
-            return said + "not even one fits: use smaller crops, a smaller network, or precision=bf16"
-        parts = self._config.accumulate * math.ceil(size / fitting)
-        return said + f"{fitting} would fit: accumulate={parts} trains the same batch in such parts"
-
-    def _check(self, terms: Sequence[float], gradient: float, batches: Sequence[TrainingBatch]) -> None:
-        """UserError where the step would spoil the weights; in every process, for the gradient is shared."""
-        finite = all(map(math.isfinite, terms))
+    def _check(self, sums: Sequence[float], gradient: float, batches: Sequence[TrainingBatch]) -> None:
+        """UserError where a step was not finite: in every process, for all that is looked at is shared."""
+        finite = all(map(math.isfinite, sums))
         if finite and (math.isfinite(gradient) or self._config.precision == "fp16"):
-            return  # in fp16 the scaler leaves such a step out and scales less
+            return
         found = spoilers(self._training.objective, [self._fabric.to_device(batch) for batch in batches])
-        what = "gradient" if finite else "loss"
-        where = f"of sample {', '.join(found)}" if found else "of no single sample by itself: lower the rate"
-        kept = (
-            "the checkpoint before it stays" if (self._out / FILE_NAME).exists() else "nothing was saved yet"
+        if self._fabric.world_size > 1:
+            everywhere: list[Any] = [None] * self._fabric.world_size
+            torch.distributed.all_gather_object(everywhere, found)
+            found = [name for names in everywhere for name in names]
+        exists = (self._out / FILE_NAME).exists()
+        raise UserError(
+            f"the {'gradient' if finite else 'loss'} of step {self.clock.step - 1} is not finite, "
+            + (f"of sample {', '.join(found)}" if found else "of no single sample by itself: lower the rate")
+            + ("; the checkpoint before it stays" if exists else "; nothing was saved yet")
         )
-        if not found and not self._fabric.is_global_zero:
-            where = "in another process"
-        raise UserError(f"the {what} of step {self.clock.step} is not finite, {where}; {kept}")
 
     def _score(self, log: ProgressLog, last: bool) -> None:
         """Judge the averaged network when it is time, and keep it when it is the best so far."""
