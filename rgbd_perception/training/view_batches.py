@@ -158,7 +158,7 @@ def _counts(batch: ViewBatch) -> dict[str, float]:
             "orientation": float(batch.instances["oriented"].sum()),
             "scene": float((batch.scenes != IGNORED).sum()),
         }
-    return {**counts, "samples": float(len(batch.names))}
+    return {**counts, "token_scores": float(len(batch.names))}
 
 
 def _depth(view: LabelledView) -> NDArray[np.float32]:

@@ -78,7 +78,7 @@ class ViewObjective(Objective):
         share = self._recipe.batch / len(batch.names)
         return {
             "semantic": two_head_loss(output, batch.labels),
-            "samples": share * token_score_loss(scores, loss.token_scores),
+            "token_scores": share * token_score_loss(scores, loss.token_scores),
         }
 
 

@@ -121,6 +121,15 @@ def test_two_processes_of_torchrun_are_as_good_as_one(data: Path) -> None:
         assert two[step] == pytest.approx(loss, abs=1e-4)
 
 
+def test_bf16_and_curves(data: Path) -> None:
+    pytest.importorskip("tensorboard")
+    assert _trainer(_recipe(steps=2, precision="bf16", tensorboard=True), data, "run").run()
+    checkpoint = load_checkpoint_file(data / "run")
+    assert all(tensor.dtype != torch.bfloat16 for tensor in checkpoint.model.values())
+    assert all(math.isfinite(loss) for loss in _losses(data / "run").values())
+    assert list((data / "run" / "tensorboard").glob("events.*"))
+
+
 def test_the_command_writes_weights_that_label_an_image(data: Path) -> None:
     validation = {"data": {"folder": "rooms", "split": "test"}, "every": 1, "short_side": 0}
     (data / "tiny.yaml").write_text(yaml.safe_dump({**PLAIN, "validation": validation}))
