@@ -43,7 +43,7 @@ _ABOVE_LOGITS = 128
 _FAR = np.float32(8)
 """More than any difference between cosines."""
 _NO_COSINE = 2.5
-"""Above every cosine, also after what is generic was taken off; its negative is below."""
+"""Its negative is below every cosine, also after what is generic was taken off."""
 _USUAL_CLASSES = 8
 """So many classes of the usual likeness join the mean over the vocabulary."""
 
@@ -233,18 +233,28 @@ def _products(wide: NDArray[np.float32], others: NDArray[np.float32], products: 
 
 
 @kernel(fastmath=True)
+def _is_near(products: NDArray[np.float32], k: int, floor: NDArray[np.float32], inverse: float) -> bool:
+    """Whether vector ``k`` has some cosine (a product times ``inverse``) above the ``floor`` (T,); a zero
+    vector has none."""
+    near = False
+    for text in range(floor.size):
+        near |= products[k, text] * inverse > floor[text]
+    return near and inverse > 0
+
+
+@kernel(fastmath=True)
 def _center(
     cosines: NDArray[np.float32], k: int, generic: NDArray[np.float32], inverse: float, texts: int
 ) -> tuple[float, float]:
     """Turn the dot products of vector ``k`` into centred cosines; return the nearest text, and what a text
-    must beat: the nearest negative, where there is any; a zero vector fits no text."""
+    must beat: the nearest negative, where there is any."""
     nearest = barrier = np.float32(-_NO_COSINE)
     for index in range(texts):
         cosines[k, index] = cosines[k, index] * inverse - generic[index]
         nearest = max(nearest, cosines[k, index])
     for index in range(texts, generic.size):
         barrier = max(barrier, cosines[k, index] * inverse - generic[index])
-    return (nearest, barrier) if inverse > 0 else (np.float32(-_NO_COSINE), np.float32(_NO_COSINE))
+    return nearest, barrier
 
 
 @kernel(fastmath=True)
@@ -279,9 +289,11 @@ def _write_logits(
     scale, offset, sharpness, undecided, least = rule
     texts = logits.shape[1]
     wide = np.zeros((4, vectors.shape[1]), np.float32)
-    inverse, nearest, barrier = np.empty(4, np.float32), np.empty(4, np.float32), np.empty(4, np.float32)
+    inverse, barrier = np.empty(4, np.float32), np.empty(4, np.float32)
     cosines = np.empty((4, pairs.shape[0]), np.float32)
     rivals = np.empty((4, classes.shape[0]), np.float32)
+    near = np.empty(4, np.bool_)
+    floor = generic[:texts] + (offset + least / scale)
     for first in range(0, vectors.shape[0], 4):
         last = min(first + 4, vectors.shape[0])
         for row in range(first, last):
@@ -289,14 +301,16 @@ def _write_logits(
         _products(wide, pairs, cosines)
         competing = False
         for k in range(last - first):
-            nearest[k], barrier[k] = _center(cosines, k, generic, inverse[k], texts)
-            competing |= nearest[k] > max(undecided, barrier[k]) and in_use[first + k]
+            near[k] = in_use[first + k] and _is_near(cosines, k, floor, inverse[k])
+            if near[k]:
+                nearest, barrier[k] = _center(cosines, k, generic, inverse[k], texts)
+                competing |= nearest > max(undecided, barrier[k])
         if competing:
             _products(wide, classes, rivals)
         for row in range(first, last):
             k = row - first
             reaching[row] = False
-            if scale * (nearest[k] - offset) < least or not in_use[row]:
+            if not near[k]:
                 for text in range(texts):
                     logits[row, text] = _NEVER
                 continue
