@@ -143,6 +143,8 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.log_severity_level = 3  # errors: the rest is about its own optimisations
     # Products with denormal numbers, which a sharp softmax leaves, cost a hundred times those with 0.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    # Threads that wait in a loop take the cores from the map and the driver of the camera.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     available = onnxruntime.get_available_providers()
     providers = [provider for provider in PROVIDERS if provider in available]
     if not path.is_file():
