@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.jit import half_bits, kernel, widen
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, write_scores
 from rgbd_perception.mapping.shared_rows import rounded
 from rgbd_perception.mapping.sketches import SKETCH_DIM, count_sketches
@@ -70,12 +71,20 @@ class SharedReader:
         self,
         basis: NDArray[np.float32],
         rows: NDArray[np.int8],
-        hot: NDArray[np.float32],
+        hot: NDArray[np.float16],
         in_use: NDArray[np.bool_],
     ) -> None:
         """``in_use``: which of the rows, followed by the slots, some voxel has."""
-        self.basis, self.rows, self.hot, self.in_use = basis, rows, hot, in_use
+        self.basis, self.rows, self.in_use = basis, rows, in_use
+        self._halves = hot
         self._sketches: NDArray[np.int8] | None = None
+
+    @cached_property
+    def hot(self) -> NDArray[np.float32]:
+        """Coordinates of the slots, widened when they are first asked for: the map need not wait for that."""
+        wide = np.empty(self._halves.shape, np.float32)
+        widen(half_bits(self._halves), wide)
+        return wide
 
     def number(self, at: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Place of the embeddings ``at`` among the rows followed by the slots."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.feature_readers import HOT, SharedReader
 from rgbd_perception.mapping.fusion import VoxelGroups
-from rgbd_perception.mapping.jit import dither, float_to_half, half_bits, half_to_float, kernel, widen
+from rgbd_perception.mapping.jit import dither, float_to_half, half_bits, half_to_float, kernel
 from rgbd_perception.mapping.pooling import pool, pool_coordinates
 from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
@@ -153,9 +153,7 @@ class SharedFeatures:
         """The embeddings of this instant, to be read while the map changes."""
         used = self.shared.used
         in_use = np.concatenate([self.shared.users[:used] > 0, self._hot_row != _NOBODY])
-        hot = np.empty(self.hot.shape, np.float32)
-        widen(half_bits(self.hot), hot)
-        return SharedReader(self.subspace.basis.copy(), self.shared.vector[:used], hot, in_use)
+        return SharedReader(self.subspace.basis.copy(), self.shared.vector[:used], self.hot.copy(), in_use)
 
     @property
     def nbytes(self) -> int:

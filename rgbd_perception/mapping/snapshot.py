@@ -83,12 +83,9 @@ class Snapshot:
             last = min(first + rows, self.rows)
             with self._lock:
                 results = read({name: column[first:last] for name, column in self._columns.items()})
-                for kept_rows, images in self._kept:
-                    low, high = np.searchsorted(kept_rows, (first, last))
-                    if low < high:
-                        old = read({name: image[low:high] for name, image in images.items()})
-                        for result, part in zip(results, old, strict=True):
-                            result[kept_rows[low:high] - first] = part
+                for places, columns in self._changed(first, last):
+                    for result, old in zip(results, read(columns), strict=True):
+                        result[places] = old
             yield first, results
 
     def fill(
@@ -106,13 +103,21 @@ class Snapshot:
             parts = [result[first:last] for result in results]
             with self._lock:
                 write({name: column[first:last] for name, column in self._columns.items()}, parts)
-                for kept_rows, images in self._kept:
-                    low, high = np.searchsorted(kept_rows, (first, last))
-                    if low < high:
-                        old = [np.empty((high - low, *part.shape[1:]), part.dtype) for part in parts]
-                        write({name: image[low:high] for name, image in images.items()}, old)
-                        for part, values in zip(parts, old, strict=True):
-                            part[kept_rows[low:high] - first] = values
+                for places, columns in self._changed(first, last):
+                    old = [np.empty((places.size, *part.shape[1:]), part.dtype) for part in parts]
+                    write(columns, old)
+                    for part, values in zip(parts, old, strict=True):
+                        part[places] = values
+
+    def _changed(self, first: int, last: int) -> Iterator[tuple[NDArray[np.int32], Columns]]:
+        """Places in the block of rows that have changed since, and their columns as they were."""
+        for kept_rows, images in self._kept:
+            low, high = np.searchsorted(kept_rows, (first, last))
+            if low < high:
+                yield (
+                    kept_rows[low:high] - first,
+                    {name: image[low:high] for name, image in images.items()},
+                )
 
     def gather(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Columns:
         """Copies of the named columns at ``rows``, a block at a time."""

@@ -86,12 +86,11 @@ class VoxelScores:
         def read(block: Columns) -> tuple[NDArray[np.float32]]:
             scores = np.empty((block["key"].size, self._texts), np.float32)
             self.write(block, scores)
-            observed = np.ones(scores.shape[0], np.bool_)
-            keep_observed(block["key"], block["weight"], self._snapshot.weight_unit, min_weight, observed)
-            left_out = ~observed
+            chosen = np.ones(scores.shape[0], np.bool_)
             if place is not None:
-                left_out |= ~place.contains(centers(block["key"], self._header.voxel_size))
-            scores[left_out] = -1.0
+                chosen = place.contains(centers(block["key"], self._header.voxel_size))
+            keep_observed(block["key"], block["weight"], self._snapshot.weight_unit, min_weight, chosen)
+            scores[~chosen] = -1.0
             return (scores,)
 
         best = np.full(self._texts, -1.0, np.float32)

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, Unavailable
-from rgbd_perception.inference.backends.graph_io import class_inputs, graph_facts
+from rgbd_perception.inference.backends.graph_io import class_inputs, encode_depth, graph_facts
 from rgbd_perception.inference.graph_info import GraphInfo, parse_graph_info
 from rgbd_perception.inference.graphs import find_graphs
 from rgbd_perception.inference.installed import is_installed
-from rgbd_perception.inference.preprocess import MAX_DEPTH
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -93,7 +92,6 @@ class _Session:
         self._grid = self.info.grid
         self._classes = len(self.info.labels)
         self._scores = np.empty((*self._grid, self._classes), np.float32)
-        self._bytes = np.empty((*self.info.size, 2), np.uint8)  # of depth in millimetres
         self._kept: list[NDArray[Any]] = []  # bound by address: must live as long as the binding
         if not self.facts.has_embeddings:
             self._bind_output("log_probability", self._scores)
@@ -109,11 +107,12 @@ class _Session:
         self._kept = list(inputs.values())
 
     def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
-        color, depth = np.ascontiguousarray(color), np.ascontiguousarray(depth)
+        color = np.ascontiguousarray(color)
+        distances = encode_depth(np.ascontiguousarray(depth), self.info)
         labels, confidence = np.empty(self._grid, np.int32), np.empty(self._grid, np.float32)
         embedding: NDArray[np.float16] | None = None
         self._bind_input("color", color)
-        self._bind_input("depth", depth if self.info.depth == "metres" else self._millimetres(depth))
+        self._bind_input("depth", distances)
         self._bind_output("labels", labels)
         self._bind_output("confidence", confidence)
         if self.info.embedding_dim:
@@ -127,11 +126,6 @@ class _Session:
 
     def _bind_output(self, name: str, array: NDArray[Any]) -> None:
         self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-
-    def _millimetres(self, depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-        known = np.where((depth > 0) & (depth <= MAX_DEPTH), depth, np.float32(0))
-        np.rint(1000.0 * known, out=self._bytes.view("<u2")[..., 0], casting="unsafe")
-        return self._bytes
 
 
 def _open(path: Path, threads: int) -> InferenceSession:
