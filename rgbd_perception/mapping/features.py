@@ -266,7 +266,7 @@ def _settle(
     slots: NDArray[np.int32],
     hot: NDArray[np.uint16],
     keys: NDArray[np.int64],
-    index: NDArray[np.int32],
+    index: NDArray[np.uint32],
     at: NDArray[np.uint32],
     vectors: NDArray[np.int8],
     users: NDArray[np.int32],

@@ -1,7 +1,9 @@
 """Hash from voxel keys to rows that keeps no keys of its own: those of the rows serve for comparing.
 
 Open addressing with linear probing; deletion shifts followers back, so there are no tombstones. The table has
-its final size from the start: nothing is ever entered anew, and no update pays for growth.
+its final size from the start: nothing is ever entered anew, and no update pays for growth. A slot holds
+row + 1, or 0, in as many bits as the rows need, and in the others a tag, bits of the key's hash: of a million
+keys that lie scattered in memory only the right one is looked at.
 """
 
 from __future__ import annotations
@@ -15,24 +17,52 @@ _SLOTS_PER_ROW = 1.2
 
 
 @kernel
-def _home(key: int, slots: int) -> int:
-    """Slot a key wants: the finaliser of MurmurHash3 (public domain), its upper half scaled to the table."""
+def _scattered(key: int) -> np.uint64:
+    """The finaliser of MurmurHash3 (public domain): its upper half gives the slot, its lower half the tag."""
     value = np.uint64(key)
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xFF51AFD7ED558CCD)
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xC4CEB9FE1A85EC53)
-    return np.int64(((value >> np.uint64(32)) * np.uint64(slots)) >> np.uint64(32))
+    return value ^ (value >> np.uint64(33))
 
 
 @kernel
-def find_voxel(slots: NDArray[np.int32], row_keys: NDArray[np.int64], key: int) -> int:
-    """Row of ``key``, or -1. A slot holds row + 1, or 0."""
-    slot = _home(key, slots.size)
+def _home(scattered: np.uint64, slots: int) -> int:
+    """Slot that a key wants: the upper half of its hash scaled to the table."""
+    return np.int64(((scattered >> np.uint64(32)) * np.uint64(slots)) >> np.uint64(32))
+
+
+@kernel
+def _row_bits(rows: int) -> np.uint64:
+    """The bits of a slot that hold row + 1: all ones up to the highest of ``rows``."""
+    bits = np.uint64(rows)
+    for shift in (1, 2, 4, 8, 16):
+        bits |= bits >> np.uint64(shift)
+    return bits
+
+
+@kernel
+def _tag(scattered: np.uint64, row_bits: np.uint64) -> np.uint64:
+    return scattered & np.uint64(0xFFFFFFFF) & ~row_bits
+
+
+@kernel
+def _row_of(slot: np.uint32, row_bits: np.uint64) -> int:
+    return np.int64(np.uint64(slot) & row_bits) - 1
+
+
+@kernel
+def find_voxel(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], key: int) -> int:
+    """Row of ``key``, or -1."""
+    scattered, row_bits = _scattered(key), _row_bits(row_keys.size)
+    tag = _tag(scattered, row_bits)
+    slot = _home(scattered, slots.size)
     while slots[slot] != 0:
-        row = slots[slot] - 1
-        if row_keys[row] == key:
-            return row
+        if _tag(np.uint64(slots[slot]), row_bits) == tag:
+            row = _row_of(slots[slot], row_bits)
+            if row_keys[row] == key:
+                return row
         slot += 1
         if slot == slots.size:
             slot = 0
@@ -40,32 +70,36 @@ def find_voxel(slots: NDArray[np.int32], row_keys: NDArray[np.int64], key: int) 
 
 
 @kernel
-def put_voxel(slots: NDArray[np.int32], row_keys: NDArray[np.int64], key: int, row: int) -> int:
+def put_voxel(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], key: int, row: int) -> int:
     """Row already kept for ``key``, or ``row`` after entering it: then write ``row_keys[row]``."""
-    slot = _home(key, slots.size)
+    scattered, row_bits = _scattered(key), _row_bits(row_keys.size)
+    tag = _tag(scattered, row_bits)
+    slot = _home(scattered, slots.size)
     while slots[slot] != 0:
-        if row_keys[slots[slot] - 1] == key:
-            return slots[slot] - 1
+        if _tag(np.uint64(slots[slot]), row_bits) == tag:
+            kept = _row_of(slots[slot], row_bits)
+            if row_keys[kept] == key:
+                return kept
         slot += 1
         if slot == slots.size:
             slot = 0
-    slots[slot] = row + 1
+    slots[slot] = np.uint32(tag | np.uint64(row + 1))
     return row
 
 
 @kernel
-def _remove(slots: NDArray[np.int32], row_keys: NDArray[np.int64], rows: NDArray[np.int32]) -> None:
-    size = slots.size
+def _remove(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], rows: NDArray[np.int32]) -> None:
+    size, row_bits = slots.size, _row_bits(row_keys.size)
     for row in rows:
-        hole = _home(row_keys[row], size)
-        while slots[hole] != row + 1:
+        hole = _home(_scattered(row_keys[row]), size)
+        while _row_of(slots[hole], row_bits) != row:
             hole = hole + 1 if hole + 1 < size else 0
         slot = hole
         while True:  # move back every follower that the hole would cut off from its home
             slot = slot + 1 if slot + 1 < size else 0
             if slots[slot] == 0:
                 break
-            home = _home(row_keys[slots[slot] - 1], size)
+            home = _home(_scattered(row_keys[_row_of(slots[slot], row_bits)]), size)
             if (slot - home) % size >= (slot - hole) % size:
                 slots[hole] = slots[slot]
                 hole = slot
@@ -74,7 +108,7 @@ def _remove(slots: NDArray[np.int32], row_keys: NDArray[np.int64], rows: NDArray
 
 @kernel
 def _find_all(
-    slots: NDArray[np.int32],
+    slots: NDArray[np.uint32],
     row_keys: NDArray[np.int64],
     keys: NDArray[np.int64],
     rows: NDArray[np.int32],
@@ -91,7 +125,7 @@ class RowIndex:
 
     def __init__(self, row_keys: NDArray[np.int64]) -> None:
         self.row_keys = row_keys
-        self.slots = np.zeros(slot_count(row_keys.size), np.int32)
+        self.slots = np.zeros(slot_count(row_keys.size), np.uint32)
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """(n,) rows of the keys, -1 where a key is not there."""

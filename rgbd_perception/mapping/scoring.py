@@ -24,11 +24,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel, power_of_two
+from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _NEGLIGIBLE = 0.02
@@ -160,34 +162,50 @@ def write_scores(
     """
     vectors = vectors if vectors.dtype in (np.int8, np.float32) else vectors.astype(np.float32)
     used = np.ones(vectors.shape[0], np.bool_) if in_use is None else in_use
-    pairs, classes = _in_pairs(query.positive_and_negative), _in_pairs(query.classes)
-    apart = np.full((scores.shape[1], 2, classes.shape[0]), _FAR, np.float32)
+    pairs, classes = side_by_side(query.positive_and_negative), side_by_side(query.classes)
+    apart = np.full((scores.shape[1], 2, classes.shape[1]), _FAR, np.float32)
     apart[:, :, : query.classes.shape[0]] *= np.stack([~query.related, query.related], axis=1)
-    undecided = max(_logit(_NEGLIGIBLE), _logit(least))
-    numbers = (
-        calibration.scale, calibration.offset, calibration.sharpness,
-        calibration.offset + undecided / calibration.scale, _logit(least),
-    )  # fmt: skip
-    rule = tuple(np.float32(number) for number in numbers)
+    rule = _rule(calibration, least)
     reaching = np.empty(vectors.shape[0], np.bool_)
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
-        _write_logits(
+        competing, lengths = np.empty(last - first, np.int32), np.empty(last - first, np.float32)
+        found = _write_absolute(
+            vectors[part], used[part], pairs, query.generic, rule, scores[part], competing, lengths
+        )
+        _compete(
             vectors[part],
-            used[part],
-            pairs,
+            competing[:found],
+            lengths[:found],
             classes,
             apart,
             query.generic,
             rule,
             scores[part],
-            reaching[part],
         )
-        _to_scores(scores[part].reshape(-1), rule[-1])
+        _note_reaching(scores[part], rule.least, reaching[part])
+        _to_scores(scores[part].reshape(-1), rule.least)
 
     run(score, vectors.shape[0], _VECTORS_FOR_TWO)
     return reaching
+
+
+class _Rule(NamedTuple):
+    """Numbers of the rule as float32: a cosine is ``undecided`` from which on the relative test may count;
+    logits below ``least`` need not be right."""
+
+    scale: float
+    offset: float
+    sharpness: float
+    undecided: float
+    least: float
+
+
+def _rule(calibration: ScoreCalibration, least: float) -> _Rule:
+    undecided = calibration.offset + max(_logit(_NEGLIGIBLE), _logit(least)) / calibration.scale
+    numbers = (calibration.scale, calibration.offset, calibration.sharpness, undecided, _logit(least))
+    return _Rule(*(np.float32(number) for number in numbers))
 
 
 def _logit(score: float) -> float:
@@ -199,47 +217,16 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def _in_pairs(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows (m, D), and one of zeros where their number is odd."""
-    return np.pad(rows, ((0, rows.shape[0] % 2), (0, 0)))
-
-
-@kernel(fastmath=True)
-def _widen(vectors: NDArray[np.number], row: int, wide: NDArray[np.float32], k: int) -> float:
-    """Write a vector as float32 to ``wide[k]``; return 1 / its length, or 0."""
-    square = np.float32(0)
-    for j in range(wide.shape[1]):
-        value = np.float32(vectors[row, j])
-        wide[k, j] = value
-        square += value * value
-    return np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
-
-
-@kernel(fastmath=True)
-def _products(wide: NDArray[np.float32], others: NDArray[np.float32], products: NDArray[np.float32]) -> None:
-    """Dot products (4, m) of four vectors (4, D) with an even number of others (m, D).
-
-    Eight sums at a time: each number that is loaded serves two or four of them.
-    """
-    for t in range(0, others.shape[0], 2):
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
-        for j in range(wide.shape[1]):
-            p, q = others[t, j], others[t + 1, j]
-            a, b, c, d = wide[0, j], wide[1, j], wide[2, j], wide[3, j]
-            s0, s1, s2, s3 = s0 + a * p, s1 + b * p, s2 + c * p, s3 + d * p
-            s4, s5, s6, s7 = s4 + a * q, s5 + b * q, s6 + c * q, s7 + d * q
-        products[0, t], products[1, t], products[2, t], products[3, t] = s0, s1, s2, s3
-        products[0, t + 1], products[1, t + 1], products[2, t + 1], products[3, t + 1] = s4, s5, s6, s7
-
-
 @kernel(fastmath=True)
 def _is_near(products: NDArray[np.float32], k: int, floor: NDArray[np.float32], inverse: float) -> bool:
-    """Whether vector ``k`` has some cosine (a product times ``inverse``) above the ``floor`` (T,); a zero
+    """Whether vector ``k`` has some cosine (a product times ``inverse``) above the ``floor`` (m',); a zero
     vector has none."""
-    near = False
-    for text in range(floor.size):
-        near |= products[k, text] * inverse > floor[text]
-    return near and inverse > 0
+    above = np.float32(-_NO_COSINE)
+    for lane in range(0, floor.size, LANES):
+        for text in range(LANES):
+            at = np.uint64(lane) + np.uint64(text)
+            above = max(above, products[k, at] * inverse - floor[at])
+    return above > 0 and inverse > 0
 
 
 @kernel(fastmath=True)
@@ -266,81 +253,118 @@ def _margin(
     ``apart`` (T, 2, C): what puts classes out of the running, for the first and the second.
     """
     own, other = cosine, np.float32(-_NO_COSINE)
-    for index in range(rivals.shape[1]):
-        rival = rivals[k, index] * inverse
-        own = max(own, rival - apart[text, 0, index])
-        other = max(other, rival - apart[text, 1, index])
+    for lane in range(0, rivals.shape[1], LANES):
+        for index in range(LANES):
+            at = np.uint64(lane) + np.uint64(index)
+            rival = rivals[k, at] * inverse
+            own = max(own, rival - apart[text, 0, at])
+            other = max(other, rival - apart[text, 1, at])
     return own - other
 
 
 @kernel
-def _write_logits(
+def _write_absolute(
     vectors: NDArray[np.number],
     in_use: NDArray[np.bool_],
     pairs: NDArray[np.float32],
-    classes: NDArray[np.float32],
-    apart: NDArray[np.float32],
     generic: NDArray[np.float32],
-    rule: tuple[float, float, float, float, float],
+    rule: _Rule,
     logits: NDArray[np.float32],
-    reaching: NDArray[np.bool_],
-) -> None:
-    """Logits of the scores, four vectors at a time; those that are below ``least`` anyway may be too high."""
-    scale, offset, sharpness, undecided, least = rule
-    texts = logits.shape[1]
-    wide = np.zeros((4, vectors.shape[1]), np.float32)
-    inverse, barrier = np.empty(4, np.float32), np.empty(4, np.float32)
-    cosines = np.empty((4, pairs.shape[0]), np.float32)
-    rivals = np.empty((4, classes.shape[0]), np.float32)
-    near = np.empty(4, np.bool_)
-    floor = generic[:texts] + (offset + least / scale)
-    for first in range(0, vectors.shape[0], 4):
-        last = min(first + 4, vectors.shape[0])
+    competing: NDArray[np.int32],
+    lengths: NDArray[np.float32],
+) -> int:
+    """Logits (n, T) of the absolute test alone; those of vectors that are far from every text are _NEVER.
+
+    Return how many vectors are left to the relative test; write which, and 1 / their lengths.
+    """
+    texts, found = logits.shape[1], 0
+    pieces = np.zeros((pairs.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
+    cosines = np.empty((ROWS, pairs.shape[1]), np.float32)
+    inverse = np.empty(ROWS, np.float32)
+    floor = np.full(pairs.shape[1], _NO_COSINE, np.float32)
+    floor[:texts] = generic[:texts] + (rule.offset + rule.least / rule.scale)
+    for first in range(0, vectors.shape[0], ROWS):
+        last = min(first + ROWS, vectors.shape[0])
         for row in range(first, last):
-            inverse[row - first] = _widen(vectors, row, wide, row - first)
-        _products(wide, pairs, cosines)
-        competing = False
-        for k in range(last - first):
-            near[k] = in_use[first + k] and _is_near(cosines, k, floor, inverse[k])
-            if near[k]:
-                nearest, barrier[k] = _center(cosines, k, generic, inverse[k], texts)
-                competing |= nearest > max(undecided, barrier[k])
-        if competing:
-            _products(wide, classes, rivals)
+            square = put(vectors, row, pieces, row - first)
+            inverse[row - first] = np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
+        multiply(pieces, pairs, cosines)
         for row in range(first, last):
             k = row - first
-            reaching[row] = False
-            if not near[k]:
+            if not (in_use[row] and _is_near(cosines, k, floor, inverse[k])):
                 for text in range(texts):
                     logits[row, text] = _NEVER
                 continue
+            nearest, barrier = _center(cosines, k, generic, inverse[k], texts)
             for text in range(texts):
-                logit, cosine = np.float32(_NEVER), cosines[k, text]
-                if cosine > barrier[k]:
-                    logit = scale * (cosine - offset)
-                    if cosine > undecided:
-                        margin = _margin(rivals, k, inverse[k], apart, text, cosine + generic[text])
-                        logit = min(logit, sharpness * margin)
-                    reaching[row] |= logit >= least
-                logits[row, text] = logit
+                cosine = cosines[k, text]
+                logits[row, text] = rule.scale * (cosine - rule.offset) if cosine > barrier else _NEVER
+            if nearest > max(rule.undecided, barrier):
+                competing[found], lengths[found] = row, inverse[k]
+                found += 1
+    return found
+
+
+@kernel
+def _compete(
+    vectors: NDArray[np.number],
+    competing: NDArray[np.int32],
+    lengths: NDArray[np.float32],
+    classes: NDArray[np.float32],
+    apart: NDArray[np.float32],
+    generic: NDArray[np.float32],
+    rule: _Rule,
+    logits: NDArray[np.float32],
+) -> None:
+    """Lower the logits (n, T) of the ``competing`` vectors to those of the relative test."""
+    pieces = np.zeros((classes.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
+    rivals = np.empty((ROWS, classes.shape[1]), np.float32)
+    for first in range(0, competing.size, ROWS):
+        last = min(first + ROWS, competing.size)
+        for place in range(first, last):
+            put(vectors, competing[place], pieces, place - first)
+        multiply(pieces, classes, rivals)
+        for place in range(first, last):
+            row = competing[place]
+            for text in range(logits.shape[1]):
+                cosine = logits[row, text] / rule.scale + rule.offset
+                if cosine > rule.undecided:
+                    margin = _margin(
+                        rivals, place - first, lengths[place], apart, text, cosine + generic[text]
+                    )
+                    logits[row, text] = min(logits[row, text], rule.sharpness * margin)
+
+
+@kernel(fastmath=True)
+def _note_reaching(logits: NDArray[np.float32], least: float, reaching: NDArray[np.bool_]) -> None:
+    """Write whether some logit (n, T) of each vector is that of an answer and at least ``least``."""
+    for row in range(logits.shape[0]):
+        best = np.float32(_NEVER)
+        for text in range(logits.shape[1]):
+            best = max(best, logits[row, text])
+        reaching[row] = best >= least and best > _NEVER
 
 
 @kernel(fastmath=True)
 def _to_scores(values: NDArray[np.float32], least: float) -> None:
-    """Logits become scores, 0 for those below ``least``: 1 / (1 + exp(-x)) without branches.
+    """Logits become scores, 0 for those below ``least``."""
+    for i in range(values.size):
+        score = _sigmoid(values[i])
+        values[i] = score if values[i] >= least and values[i] > _NEVER else np.float32(0)
+
+
+@kernel(fastmath=True)
+def _sigmoid(logit: float) -> float:
+    """1 / (1 + exp(-logit)) without branches.
 
     exp(x) is 2**n * exp(r) with the nearest n and a polynomial for |r| <= log(2) / 2; its error is 2e-7.
     """
-    for i in range(values.size):
-        x = min(max(-values[i], np.float32(-_LARGEST_LOGIT)), np.float32(_LARGEST_LOGIT))
-        power = np.int32(x * np.float32(1 / _LOG_2) + np.float32(_ABOVE_LOGITS + 0.5)) - np.int32(
-            _ABOVE_LOGITS
-        )
-        r = x - np.float32(power) * np.float32(_LOG_2)
-        series = np.float32(1 / 120) + r * np.float32(1 / 720)
-        series = np.float32(1 / 24) + r * series
-        series = np.float32(1 / 6) + r * series
-        series = np.float32(1 / 2) + r * series
-        series = np.float32(1) + r * (np.float32(1) + r * series)
-        score = np.float32(1) / (np.float32(1) + series * power_of_two(np.int32(power)))
-        values[i] = score if values[i] >= least and values[i] > _NEVER else np.float32(0)
+    x = min(max(-logit, np.float32(-_LARGEST_LOGIT)), np.float32(_LARGEST_LOGIT))
+    power = np.int32(x * np.float32(1 / _LOG_2) + np.float32(_ABOVE_LOGITS + 0.5)) - np.int32(_ABOVE_LOGITS)
+    r = x - np.float32(power) * np.float32(_LOG_2)
+    series = np.float32(1 / 120) + r * np.float32(1 / 720)
+    series = np.float32(1 / 24) + r * series
+    series = np.float32(1 / 6) + r * series
+    series = np.float32(1 / 2) + r * series
+    series = np.float32(1) + r * (np.float32(1) + r * series)
+    return np.float32(1) / (np.float32(1) + series * power_of_two(np.int32(power)))

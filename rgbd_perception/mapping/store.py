@@ -27,7 +27,7 @@ _DAY = 86_400 * _SECOND
 
 @kernel
 def _insert(
-    slots: NDArray[np.int32],
+    slots: NDArray[np.uint32],
     keys: NDArray[np.int64],
     row_keys: NDArray[np.int64],
     free: NDArray[np.int32],
