@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -16,6 +17,8 @@ from rgbd_perception.ros.environment import HUMBLE_PROFILE_VARIABLE, PROFILE_VAR
 
 SMALLEST_SEGMENT = 16 << 20
 """Bytes of shared memory below which images of a common camera do not fit several times."""
+LARGEST_REST = 1 << 30
+"""Bytes that killed processes may leave in /dev/shm, which is memory, before we say so."""
 SMALLEST_SHM = 512 << 20
 """Bytes of /dev/shm that three processes with segments of 128 MB and their queues can live with."""
 TYPE_SUPPORT = "rgbd_perception.rgbd_perception_s__rosidl_typesupport_c"
@@ -136,8 +139,27 @@ def check_shared_memory(folder: Path) -> Finding:
     detail = f"{folder} has {total >> 20} MB, {free >> 20} MB free"
     if total < SMALLEST_SHM:
         return fail("shared memory", detail, "images will be lost; in Docker: docker run --shm-size=1g")
-    if free < SMALLEST_SHM // 2:
+    left = left_behind(folder, Path("/proc"))
+    if free < SMALLEST_SHM // 2 or left > LARGEST_REST:
         return warn(
-            "shared memory", detail, f"processes that were killed leave segments: rm {folder}/fastrtps_*"
+            "shared memory",
+            f"{detail}, {left >> 20} MB left behind by ROS 2 processes that were killed",
+            f"stop all ROS 2 processes, then: rm -f {folder}/fastdds_* {folder}/fastrtps_*",
         )
     return ok("shared memory", detail)
+
+
+def left_behind(folder: Path, processes: Path) -> int:
+    """Bytes of Fast DDS's segments in ``folder`` that none of the ``processes`` (/proc) we may look at has
+    mapped."""
+    mapped: set[str] = set()
+    for maps in processes.glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            mapped.update(re.findall(rf"{re.escape(str(folder))}/\S+", maps.read_text()))
+    segments = (path for pattern in ("fastdds_*", "fastrtps_*") for path in folder.glob(pattern))
+    total = 0
+    for path in segments:
+        with contextlib.suppress(OSError):
+            if str(path) not in mapped:
+                total += path.stat().st_blocks * 512
+    return total

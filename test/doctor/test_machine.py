@@ -106,6 +106,23 @@ def test_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--shm-size" in finding.advice
 
 
+def test_segments_of_killed_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a living process has mapped, and files of others, do not count."""
+    shm, processes = tmp_path / "shm", tmp_path / "proc"
+    for name in ("fastdds_used", "fastdds_left", "fastrtps_left", "sem.other"):
+        shm.mkdir(exist_ok=True)
+        (shm / name).write_bytes(b"x" * 8192)
+    (processes / "12").mkdir(parents=True)
+    (processes / "12" / "maps").write_text(f"7f00-7f01 rw-s 0 00:1a 3 {shm}/fastdds_used\n")
+    assert ros_install.left_behind(shm, processes) == 2 * 8192
+
+    monkeypatch.setattr(ros_install, "LARGEST_REST", 8192)
+    finding = ros_install.check_shared_memory(shm)
+    assert finding.status == WARN
+    assert "left behind" in finding.detail
+    assert f"{shm}/fastdds_*" in finding.advice
+
+
 def test_no_shared_memory_at_all(tmp_path: Path) -> None:
     assert ros_install.check_shared_memory(tmp_path / "none").status == WARN
 
