@@ -79,8 +79,8 @@ def _instance_frames(folder: Path, voxel_map: VoxelMap) -> Iterator[tuple[RgbdFr
 
 def mapped_objects(voxel_map: VoxelMap) -> Partition:
     """The objects of the map."""
-    with voxel_map._view() as (snapshot, header):
-        found = find_instances(snapshot, header, voxel_map.config)
+    with voxel_map._view() as view:
+        found = find_instances(view)
     assert voxel_map.vocabulary is not None
     names = [voxel_map.vocabulary.names[label] for label in found.labels]
     return Partition(found.things.key, found.object_of_things().astype(np.int64), names)

@@ -6,29 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping.confidence import score_scale
-from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.query import QueryResult, Region, answer_vectors
+from rgbd_perception.mapping.query import QueryResult, Search, answer_vectors
 from rgbd_perception.mapping.query_inputs import check_text_space
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, query_vectors
-from rgbd_perception.mapping.snapshot import Snapshot
-from rgbd_perception.mapping.threads import Runner, run_in_turn
+from rgbd_perception.mapping.view import MapView
 
 
 def answer_embeddings(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
+    view: MapView,
     vectors: NDArray[np.floating],
     negatives: NDArray[np.floating] | None,
-    *,
     text_space: str,
-    top_k: int,
-    threshold: float | None,
-    region: Region | None,
-    calibration: ScoreCalibration | None,
-    run: Runner = run_in_turn,
+    search: Search,
 ) -> list[QueryResult]:
     """Answers to each row of ``vectors`` (T, D), as to texts; ``negatives`` (N, D): what is not meant.
 
@@ -39,11 +29,11 @@ def answer_embeddings(
     if vectors.ndim != 2 or vectors.size == 0:
         raise UserError(f"expected query embeddings of shape (n, D), n at least 1, got {vectors.shape}")
     if text_space:
-        check_text_space(header, text_space, "the embeddings are of")
-    scale = score_scale(header.text_space, calibration, threshold)
-    query = _checked(header, vectors, negatives, scale.rule) if snapshot.voxels else None
+        check_text_space(view.header, text_space, "the embeddings are of")
+    rule = search.scale(view.header.text_space).rule
+    query = _checked(view.header, vectors, negatives, rule) if view.snapshot.voxels else None
     names = [f"embedding {number + 1}" for number in range(len(vectors))]
-    return answer_vectors(snapshot, header, config, names, query, scale, top_k=top_k, region=region, run=run)
+    return answer_vectors(view, names, query, view.header.text_space, search)
 
 
 def _checked(

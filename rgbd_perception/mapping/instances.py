@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.bricks import Bricks
 from rgbd_perception.mapping.components import connected_components
-from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of, posterior
 from rgbd_perception.mapping.fragments import absorb_fragments
-from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
-from rgbd_perception.mapping.snapshot import Columns, Snapshot
+from rgbd_perception.mapping.snapshot import Columns
+from rgbd_perception.mapping.view import MapView
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 
@@ -58,12 +57,13 @@ class Instances:
         return objects
 
 
-def find_instances(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> Instances:
-    """Group the voxels of all classes but ``config.stuff_classes``; groups of too few voxels are left out.
+def find_instances(view: MapView) -> Instances:
+    """Group the voxels of all classes but the stuff classes; groups of too few voxels are left out.
 
     An object has the class of its largest group, also for voxels of fragments of another class.
     """
-    things = _read_things(snapshot, header, config)
+    header, config = view.header, view.config
+    things = _read_things(view)
     bricks = Bricks(things.key)
     groups = connected_components(
         bricks,
@@ -86,7 +86,8 @@ def find_instances(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> 
     return Instances(things, bricks, members, starts[order], ends[order], labels[order])
 
 
-def _read_things(snapshot: Snapshot, header: MapHeader, config: MapConfig) -> Things:
+def _read_things(view: MapView) -> Things:
+    snapshot, header, config = view.snapshot, view.header, view.config
     vocabulary = header.vocabulary
     assert vocabulary is not None
     reader = snapshot.features

@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.boxes import oriented_boxes
-from rgbd_perception.mapping.config import MapConfig
-from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.instances import Instances, find_instances
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import centers
-from rgbd_perception.mapping.snapshot import Snapshot
-from rgbd_perception.mapping.threads import Runner, run_in_turn
 from rgbd_perception.mapping.tracker import Identity, ObjectTracker
+from rgbd_perception.mapping.view import MapView
 
 
 @dataclass(frozen=True)
@@ -41,28 +37,24 @@ class MapObject:
     split_from: int = 0
 
 
-def find_objects(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
-    tracker: ObjectTracker,
-    run: Runner = run_in_turn,
-) -> list[MapObject]:
-    """Instances of all classes but ``config.stuff_classes``, in the order of the vocabulary, then by size."""
+def find_objects(view: MapView, tracker: ObjectTracker) -> list[MapObject]:
+    """Instances of all classes but the stuff classes, in the order of the vocabulary, then by size."""
+    snapshot, header = view.snapshot, view.header
     if header.vocabulary is None or snapshot.column("class_slot") is None or snapshot.rows == 0:
         return []
-    instances = find_instances(snapshot, header, config)
-    return _described(instances, tracker.update(instances), header, header.vocabulary.names, run)
+    instances = find_instances(view)
+    return _described(view, instances, tracker.update(instances), header.vocabulary.names)
 
 
 def _described(
-    instances: Instances, who: Sequence[Identity], header: MapHeader, names: Sequence[str], run: Runner
+    view: MapView, instances: Instances, who: Sequence[Identity], names: Sequence[str]
 ) -> list[MapObject]:
     if not who:
         return []
     things, members, starts, voxels = instances.things, instances.members, instances.starts, instances.voxels
-    points = centers(things.key[members], header.voxel_size)
-    boxes = oriented_boxes(points, starts, instances.ends, header.voxel_size, run)
+    header = view.header
+    points = view.centers(things.key[members])
+    boxes = oriented_boxes(points, starts, instances.ends, header.voxel_size, view.run)
     scores, last_seen = np.zeros(len(who)), np.zeros(len(who), np.uint32)
     _summarize(things.probability, things.last_seen, members, starts, instances.ends, scores, last_seen)
     columns = (

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.mapping.confidence import score_scale
-from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import posterior
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.keys import NO_KEY, centers
+from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.query import TextEncoderLike, scores_in
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
 from rgbd_perception.mapping.scoring import ScoreCalibration
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
-from rgbd_perception.mapping.threads import Runner, run_in_turn
+from rgbd_perception.mapping.view import MapView
 
 _RADIUS_VOXELS = 2.0
 """How far around a point a question looks where it does not say."""
@@ -85,40 +84,37 @@ def _ball(position: Sequence[float], radius: float | None, voxel_size: float) ->
 
 
 def answer_point(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
+    view: MapView,
     position: Sequence[float],
     radius: float | None,
     texts: Sequence[str],
-    *,
     encoder: TextEncoderLike | None,
     calibration: ScoreCalibration | None,
-    run: Runner = run_in_turn,
 ) -> PointAnswer:
     """What is within ``radius`` metres (None: two voxels) of ``position``, and how well ``texts`` fit there.
 
     Raises UserError for a position that is none, and for texts without an encoder of the map's text space.
     """
-    ball = _ball(position, radius, header.voxel_size)
-    answer = _look(snapshot, header, ball)
+    ball = _ball(position, radius, view.header.voxel_size)
+    answer = _look(view, ball)
     if not texts:
         return answer
     if encoder is None:
         raise UserError("texts at a point need a text encoder: at(position, texts=..., encoder=...)")
-    check_text_space(header, encoder.text_space, "the text encoder is")
+    check_text_space(view.header, encoder.text_space, "the text encoder is")
     scale = score_scale(encoder.text_space, calibration, None)
-    query = encoded(header, checked_texts(texts), (), encoder, scale.rule)
-    scores = scores_in(snapshot, header, config, query, scale, ball, run) if answer.voxels else []
+    query = encoded(view.header, checked_texts(texts), (), encoder, scale.rule)
+    scores = scores_in(view, query, scale, ball) if answer.voxels else []
     return replace(answer, texts=tuple(zip(texts, scores, strict=False)))
 
 
-def _look(snapshot: Snapshot, header: MapHeader, ball: Ball) -> PointAnswer:
+def _look(view: MapView, ball: Ball) -> PointAnswer:
     """What the voxels say whose centres lie in ``ball``, without texts.
 
     A voxel counts by its observations, and the less the farther off: not at all at the radius.
     """
-    rows, distances, nearest = _inside(snapshot, header.voxel_size, ball)
+    snapshot, header = view.snapshot, view.header
+    rows, distances, nearest = _inside(view, ball)
     x, y, z = (float(value) for value in ball.center)
     answer = PointAnswer((x, y, z), ball.radius, header.frame_id, int(rows.size), nearest_distance=nearest)
     if rows.size == 0:
@@ -136,15 +132,13 @@ def _look(snapshot: Snapshot, header: MapHeader, ball: Ball) -> PointAnswer:
     )
 
 
-def _inside(
-    snapshot: Snapshot, voxel_size: float, ball: Ball
-) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
+def _inside(view: MapView, ball: Ball) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
     """Rows in the ball, their distances, and the distance of the nearest voxel of all."""
     rows, distances = [np.empty(0, np.int64)], [np.empty(0)]
     nearest = np.inf
-    for first, (key,) in snapshot.blocks(lambda block: (block["key"].copy(),)):
+    for first, (key,) in view.snapshot.blocks(lambda block: (block["key"].copy(),)):
         live = np.flatnonzero(key != NO_KEY)
-        away = ball.distances(centers(key[live], voxel_size))
+        away = ball.distances(view.centers(key[live]))
         nearest = min(nearest, float(away.min(initial=np.inf)))
         inside = away <= ball.radius
         rows.append(live[inside] + first)

@@ -16,12 +16,10 @@ from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.keys import centers
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
 from rgbd_perception.mapping.ranking import Group, ranked_groups, robust_best
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration
-from rgbd_perception.mapping.snapshot import Snapshot
-from rgbd_perception.mapping.threads import Runner, run_in_turn
+from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import Place, VoxelScores
 from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
@@ -48,6 +46,24 @@ class Region:
         """(n, 3) points in the map frame -> (n,) whether they lie inside."""
         local = (points - self.pose[:3, 3]) @ self.pose[:3, :3]
         return np.all(np.abs(local) <= np.asarray(self.size) / 2, axis=1)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is to be found: at most ``top_k`` answers to each text, with a score of ``threshold`` or more
+    (None: that of the text space), within ``region``.
+
+    ``calibration`` is used in place of that of the text space.
+    """
+
+    top_k: int = 5
+    threshold: float | None = None
+    region: Region | None = None
+    calibration: ScoreCalibration | None = None
+
+    def scale(self, text_space: str) -> ScoreScale:
+        """How scores become answers."""
+        return score_scale(text_space, self.calibration, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -94,95 +110,70 @@ class _Candidates:
 
 
 def answer_texts(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
+    view: MapView,
     texts: Sequence[str],
     negatives: Sequence[str],
-    *,
     encoder: TextEncoderLike,
-    top_k: int,
-    threshold: float | None,
-    region: Region | None,
-    calibration: ScoreCalibration | None,
-    run: Runner = run_in_turn,
+    search: Search,
 ) -> list[QueryResult]:
     """Answers to texts as they are, none taken apart; see answer_vectors for how."""
     texts, negatives = checked_texts(texts), [text for text in negatives if text.strip()]
-    check_text_space(header, encoder.text_space, "the text encoder is")
-    scale = score_scale(encoder.text_space, calibration, threshold)
-    if snapshot.voxels == 0:
-        return answer_vectors(snapshot, header, config, texts, None, scale, top_k=top_k)
-    query = encoded(header, texts, negatives, encoder, scale.rule)
-    return answer_vectors(snapshot, header, config, texts, query, scale, top_k=top_k, region=region, run=run)
+    check_text_space(view.header, encoder.text_space, "the text encoder is")
+    rule = search.scale(encoder.text_space).rule
+    query = encoded(view.header, texts, negatives, encoder, rule) if view.snapshot.voxels else None
+    return answer_vectors(view, texts, query, encoder.text_space, search)
 
 
 def answer_vectors(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
+    view: MapView,
     names: Sequence[str],
     query: QueryVectors | None,
-    scale: ScoreScale,
-    *,
-    top_k: int,
-    region: Region | None = None,
-    run: Runner = run_in_turn,
+    text_space: str,
+    search: Search,
 ) -> list[QueryResult]:
     """Score all voxels for all vectors at once, group those that pass, box and rank the groups.
 
     ``names`` are the texts of the results; ``query`` is only None for an empty map.
     """
-    if top_k < 1:
-        raise UserError(f"top_k must be at least 1, got {top_k}")
-    if query is None or snapshot.voxels == 0:
+    if search.top_k < 1:
+        raise UserError(f"top_k must be at least 1, got {search.top_k}")
+    if query is None:
         return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
-    voxel_scores = VoxelScores(snapshot, header, query, scale.rule, run, max(scale.extent, 0.0))
-    candidates = _candidates(voxel_scores, snapshot, header, config.min_weight, region)
-    groups = _ranked(candidates, config, scale, top_k, run)
-    answers = iter(_answers([group for of_text in groups for group in of_text], scale, snapshot, header, run))
+    scale = search.scale(text_space)
+    voxel_scores = VoxelScores(view, query, scale.rule, max(scale.extent, 0.0))
+    groups = _ranked(view, _candidates(view, voxel_scores, search.region), scale, search.top_k)
+    answers = iter(_answers(view, [group for of_text in groups for group in of_text], scale))
     found = [tuple(islice(answers, len(of_text))) for of_text in groups]
-    best = None if all(found) else voxel_scores.best(config.min_weight, region)
+    best = None if all(found) else voxel_scores.best(search.region)
     return [
         QueryResult(
             name,
-            "" if best is None or found[text] else _why_nothing(float(best[text]), scale, region, config),
+            ""
+            if best is None or found[text]
+            else _why_nothing(float(best[text]), scale, search.region, view.config),
             found[text],
         )
         for text, name in enumerate(names)
     ]
 
 
-def scores_in(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
-    query: QueryVectors,
-    scale: ScoreScale,
-    place: Place,
-    run: Runner = run_in_turn,
-) -> list[float]:
+def scores_in(view: MapView, query: QueryVectors, scale: ScoreScale, place: Place) -> list[float]:
     """For each text the score that the well observed voxels of ``place`` have together, 0 without any."""
-    voxel_scores = VoxelScores(snapshot, header, query, scale.rule, run)
-    scores = _candidates(voxel_scores, snapshot, header, config.min_weight, place).scores
+    scores = _candidates(view, VoxelScores(view, query, scale.rule), place).scores
     if scores.shape[0] == 0:
         return [0.0] * query.texts.shape[0]
     return [scale.shown(robust_best(column, 1)) for column in np.ascontiguousarray(scores.T)]
 
 
-def _candidates(
-    scores: VoxelScores, snapshot: Snapshot, header: MapHeader, min_weight: float, place: Place | None
-) -> _Candidates:
+def _candidates(view: MapView, scores: VoxelScores, place: Place | None) -> _Candidates:
     """The well observed voxels (of ``place``) whose score for some text is not too low."""
-    rows = scores.rows_of_at_least(min_weight)
+    rows = scores.rows_of_at_least()
     if place is not None:
-        rows = rows[place.contains(centers(snapshot.gather(rows, ("key",))["key"], header.voxel_size))]
+        rows = rows[place.contains(view.centers(view.snapshot.gather(rows, ("key",))["key"]))]
     return _Candidates(rows, *scores.of_rows(rows))
 
 
-def _ranked(
-    candidates: _Candidates, config: MapConfig, scale: ScoreScale, top_k: int, run: Runner
-) -> list[list[Group]]:
+def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[list[Group]]:
     """For each text the best groups; their members are rows of the map."""
     groups: list[list[Group]] = [[] for _ in range(candidates.scores.shape[1])]
 
@@ -192,29 +183,28 @@ def _ranked(
             ranked = ranked_groups(
                 candidates.key[chosen],
                 candidates.scores[chosen, text],
-                gap=config.gap_voxels,
-                least_voxels=config.min_object_voxels,
+                gap=view.config.gap_voxels,
+                least_voxels=view.config.min_object_voxels,
                 least_score=scale.least,
                 most=top_k,
             )
             groups[text] = [Group(score, candidates.rows[chosen[members]]) for score, members in ranked]
 
-    run(rank, len(groups), 2)
+    view.run(rank, len(groups), 2)
     return groups
 
 
-def _answers(
-    groups: list[Group], scale: ScoreScale, snapshot: Snapshot, header: MapHeader, run: Runner
-) -> Iterator[Answer]:
+def _answers(view: MapView, groups: list[Group], scale: ScoreScale) -> Iterator[Answer]:
     """An answer for each group of rows."""
     if not groups:
         return
+    snapshot, header = view.snapshot, view.header
     has_labels = snapshot.column("class_slot") is not None
     names = ("key", "last_seen", *(("class_slot",) if has_labels else ()))
     columns = snapshot.gather(np.concatenate([group.members for group in groups]), names)
     ends = np.cumsum([group.members.size for group in groups])
     starts = ends - np.diff(ends, prepend=0)
-    boxes = oriented_boxes(centers(columns["key"], header.voxel_size), starts, ends, header.voxel_size, run)
+    boxes = oriented_boxes(view.centers(columns["key"]), starts, ends, header.voxel_size, view.run)
     latest = header.stamps_ns(np.maximum.reduceat(columns["last_seen"], starts))
     labels = labels_of(columns["class_slot"]) if has_labels else None
     for index, group in enumerate(groups):

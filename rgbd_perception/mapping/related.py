@@ -17,60 +17,44 @@ from dataclasses import replace
 import numpy as np
 
 from rgbd_perception.mapping.boxes import OrientedBox
-from rgbd_perception.mapping.config import MapConfig
-from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.placement import HOLDS, degree
-from rgbd_perception.mapping.query import Answer, QueryResult, Region, TextEncoderLike, answer_texts
+from rgbd_perception.mapping.query import Answer, QueryResult, Search, TextEncoderLike, answer_texts
 from rgbd_perception.mapping.relations import Question, Relation, parse_question
-from rgbd_perception.mapping.scoring import ScoreCalibration
-from rgbd_perception.mapping.snapshot import Snapshot
-from rgbd_perception.mapping.threads import Runner, run_in_turn
+from rgbd_perception.mapping.view import MapView
 
 _CANDIDATES = 50
 """Answers to each thing of a question with relations that are compared with each other."""
 
 
 def answer_questions(
-    snapshot: Snapshot,
-    header: MapHeader,
-    config: MapConfig,
+    view: MapView,
     texts: Sequence[str],
     negatives: Sequence[str],
-    *,
     encoder: TextEncoderLike,
-    top_k: int,
-    threshold: float | None,
-    region: Region | None,
-    calibration: ScoreCalibration | None,
-    run: Runner = run_in_turn,
+    search: Search,
 ) -> list[QueryResult]:
     """Answers to texts, some of which may be questions with relations (relations.py says which).
 
-    ``negatives`` hold for every thing, ``region`` only for what is looked for, not for its anchors.
-    ``threshold``, where given, is the least score of every thing and of the answers. Raises UserError for a
+    ``negatives`` hold for every thing, the region only for what is looked for, not for its anchors.
+    The threshold, where given, is the least score of every thing and of the answers. Raises UserError for a
     text that is half understood.
     """
     questions = [parse_question(text) for text in texts]
 
-    def ask(plain: Sequence[str], where: Region | None) -> list[QueryResult]:
-        most = max(top_k, _CANDIDATES) if anchors and top_k > 0 else top_k
-        return answer_texts(
-            snapshot, header, config, plain, negatives, encoder=encoder, top_k=most, threshold=threshold,
-            region=where, calibration=calibration, run=run,
-        )  # fmt: skip
-
     wanted = [question.things[0] for question in questions]
     anchors = list(dict.fromkeys(thing for question in questions for thing in question.things[1:]))
-    if anchors and region is not None:
-        found = [*ask(wanted, region), *ask(anchors, None)]
+    wider = replace(search, top_k=max(search.top_k, _CANDIDATES)) if anchors and search.top_k > 0 else search
+    if anchors and search.region is not None:
+        found = answer_texts(view, wanted, negatives, encoder, wider)
+        found += answer_texts(view, anchors, negatives, encoder, replace(wider, region=None))
     else:
-        found = ask([*wanted, *anchors], region)
+        found = answer_texts(view, [*wanted, *anchors], negatives, encoder, wider)
     by_anchor = dict(zip(anchors, found[len(wanted) :], strict=True))
     results = []
     for text, question, result in zip(texts, questions, found, strict=False):
         chain = [result, *(by_anchor[thing] for thing in question.things[1:])]
-        answer = _answer_chain(question, chain, threshold or 0.0, header.voxel_size)
-        results.append(replace(answer, text=text, answers=answer.answers[:top_k]))
+        answer = _answer_chain(question, chain, search.threshold or 0.0, view.header.voxel_size)
+        results.append(replace(answer, text=text, answers=answer.answers[: search.top_k]))
     return results
 
 

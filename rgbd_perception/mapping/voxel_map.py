@@ -19,30 +19,26 @@ from rgbd_perception.mapping.carving import carve, find_seen_through
 from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.embedding_query import answer_embeddings
-from rgbd_perception.mapping.eviction import Evictor
-from rgbd_perception.mapping.evidence import EvidenceStore, labels_of
-from rgbd_perception.mapping.exact_features import ExactFeatures
+from rgbd_perception.mapping.evidence import labels_of
 from rgbd_perception.mapping.export.occupancy import OccupancyGrid, occupancy_grid
-from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.forgetting import forgotten
-from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry, group_by_voxel
+from rgbd_perception.mapping.fusion import group_by_voxel
 from rgbd_perception.mapping.grid import GridSamples, sample_grid
 from rgbd_perception.mapping.header import MapHeader
-from rgbd_perception.mapping.keys import centers
+from rgbd_perception.mapping.layers import Layers
 from rgbd_perception.mapping.objects import MapObject, find_objects
 from rgbd_perception.mapping.point_query import PointAnswer, answer_point
 from rgbd_perception.mapping.pose_gate import PoseGate
-from rgbd_perception.mapping.quantities import PRECISIONS, convert
-from rgbd_perception.mapping.query import QueryResult, Region, TextEncoderLike
+from rgbd_perception.mapping.query import QueryResult, Region, Search, TextEncoderLike
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
 from rgbd_perception.mapping.related import answer_questions
 from rgbd_perception.mapping.report import IntegrateReport, StepClock, VoxelArrays
 from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
-from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Threads
 from rgbd_perception.mapping.tracker import ObjectTracker
+from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import VoxelScores
 from rgbd_perception.vocabulary import Vocabulary
 
@@ -71,27 +67,22 @@ class VoxelMap:
         self._threads = Threads(self.config.threads)
         self._tracker = ObjectTracker()
         self._tracking = threading.Lock()
-        self._features: ExactFeatures | SharedFeatures | None = None
-        self._budget = budget(self.config)
-        self._evidence: EvidenceStore | None = None
-        self._evidence_was_reset = False
         self._start_empty()
 
     def __len__(self) -> int:
-        return len(self._store)
+        return len(self._layers.store)
 
     @property
     def text_space(self) -> str:
         """Text space of the embeddings in the map, else of its vocabulary; empty where there is neither."""
-        if self._features is not None:
-            return self._features.text_space
+        if self._layers.features is not None:
+            return self._layers.features.text_space
         return self.vocabulary.text_space if self.vocabulary else ""
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use: voxels, hash, free list, embeddings, and what objects are known by."""
-        features = self._features.nbytes if self._features else 0
-        return self._store.nbytes + features + self._tracker.nbytes
+        return self._layers.nbytes + self._tracker.nbytes
 
     def set_vocabulary(
         self, vocabulary: Vocabulary, class_embeddings: NDArray[np.float32] | None = None
@@ -106,19 +97,11 @@ class VoxelMap:
         embeddings = checked_class_embeddings(vocabulary, class_embeddings)
         with self._writer, self._lock:
             same = self.vocabulary is not None and self.vocabulary.id == vocabulary.id
-            if same and (embeddings is None or not self._evidence_was_reset):
+            if same and (embeddings is None or not self._layers.evidence_was_reset):
                 self.class_embeddings = self.class_embeddings if embeddings is None else embeddings
                 return "unchanged"
             self.vocabulary, self.class_embeddings = vocabulary, embeddings
-            self._evidence = EvidenceStore(self._store, len(vocabulary), self.config.evidence_slots)
-            features = self._features
-            if features is None or embeddings is None or features.text_space != vocabulary.text_space:
-                self._evidence_was_reset = len(self) > 0
-                return "reset"
-            self._evidence_was_reset = False
-            scale = calibration_for(features.text_space).scale
-            self._evidence.classify(self._store, features.reader(), embeddings, scale)
-            return "recomputed"
+            return self._layers.set_classes(vocabulary, embeddings)
 
     def integrate(self, frame: RgbdFrame, prediction: Prediction) -> IntegrateReport:
         """Put one frame into the map. All is checked before anything is changed.
@@ -129,7 +112,7 @@ class VoxelMap:
         clock = StepClock()
         with self._writer:
             pose = self._gate.check(frame)
-            embedding = checked_embedding(frame, prediction, self.vocabulary, self._features)
+            embedding = checked_embedding(frame, prediction, self.vocabulary, self._layers.features)
             samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
@@ -139,10 +122,8 @@ class VoxelMap:
             clock.lap("group")
 
             with self._lock:
-                evicted = self._make_room(groups.keys.size, pose)
-                rows, added = self._store.insert(groups.keys)
-                self._store.record(rows)
-                self._fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding)
+                rows, added, evicted = self._layers.enter(groups.keys, pose)
+                self._layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding, self._threads)
             clock.lap("fuse")
 
             removed = self._carve(samples, pose) if self.config.carve else 0
@@ -179,11 +160,9 @@ class VoxelMap:
         the text space). Raises UserError for an empty query, a relation that is half understood, or an
         encoder of another text space than the map's.
         """
-        with self._view() as (snapshot, header):
-            return answer_questions(
-                snapshot, header, self.config, texts, negatives, encoder=encoder, top_k=top_k,
-                threshold=threshold, region=region, calibration=calibration, run=self._threads,
-            )  # fmt: skip
+        search = Search(top_k, threshold, region, calibration)
+        with self._view() as view:
+            return answer_questions(view, texts, negatives, encoder, search)
 
     def scores(
         self, texts: Sequence[str], *, encoder: TextEncoderLike, calibration: ScoreCalibration | None = None
@@ -193,11 +172,11 @@ class VoxelMap:
 
         Raises UserError as ``query`` does.
         """
-        with self._view() as (snapshot, header):
-            check_text_space(header, encoder.text_space, "the text encoder is")
+        with self._view() as view:
+            check_text_space(view.header, encoder.text_space, "the text encoder is")
             rule = calibration or calibration_for(encoder.text_space)
-            query = encoded(header, checked_texts(texts), [], encoder, rule)
-            return VoxelScores(snapshot, header, query, rule, self._threads).all()
+            query = encoded(view.header, checked_texts(texts), [], encoder, rule)
+            return VoxelScores(view, query, rule).all()
 
     def query_embeddings(
         self,
@@ -216,11 +195,9 @@ class VoxelMap:
         not meant. ``text_space``: of the vectors, compared with the map's where it is given. Raises UserError
         for vectors that do not fit the map, are not finite or are zero.
         """
-        with self._view() as (snapshot, header):
-            return answer_embeddings(
-                snapshot, header, self.config, vectors, negatives, text_space=text_space, top_k=top_k,
-                threshold=threshold, region=region, calibration=calibration, run=self._threads,
-            )  # fmt: skip
+        search = Search(top_k, threshold, region, calibration)
+        with self._view() as view:
+            return answer_embeddings(view, vectors, negatives, text_space, search)
 
     def at(
         self,
@@ -237,19 +214,16 @@ class VoxelMap:
         ``texts`` are scored there too, with ``encoder``. Raises UserError for a position that is none, and
         for texts without an encoder or with one of another text space.
         """
-        with self._view() as (snapshot, header):
-            return answer_point(
-                snapshot, header, self.config, position, radius, texts,
-                encoder=encoder, calibration=calibration, run=self._threads,
-            )  # fmt: skip
+        with self._view() as view:
+            return answer_point(view, position, radius, texts, encoder, calibration)
 
     def objects(self) -> list[MapObject]:
         """Instances in the map, without the stuff classes of the configuration; largest first within a class.
 
         Their ids stay the same from call to call while the map changes, and in files; see ObjectTracker.
         """
-        with self._tracking, self._view() as (snapshot, header):
-            return find_objects(snapshot, header, self.config, self._tracker, self._threads)
+        with self._tracking, self._view() as view:
+            return find_objects(view, self._tracker)
 
     def object(self, object_id: int) -> MapObject | None:
         """The object with this id, or the one that it was merged into; None where there is none any more."""
@@ -259,19 +233,19 @@ class VoxelMap:
 
     def voxels(self, min_weight: float = 0.0) -> VoxelArrays:
         """Copies of what there is to draw, for voxels observed with at least ``min_weight``."""
-        with self._view() as (snapshot, header):
-            has_evidence = snapshot.column("class_slot") is not None
+        with self._view() as view:
+            has_evidence = view.snapshot.column("class_slot") is not None
             names = ("key", "color", "weight", "last_seen", *(("class_slot",) if has_evidence else ()))
-            columns = snapshot.read_all(names)
-        weights = snapshot.weights(columns)
+            columns = view.snapshot.read_all(names)
+        weights = view.snapshot.weights(columns)
         chosen = weights >= min_weight
         slots = columns["class_slot"][chosen] if has_evidence else np.zeros((int(chosen.sum()), 1), np.uint16)
         return VoxelArrays(
-            centers=centers(columns["key"][chosen], self.config.voxel_size),
+            centers=view.centers(columns["key"][chosen]),
             colors=np.clip(np.rint(columns["color"][chosen]), 0, 255).astype(np.uint8),
             labels=labels_of(slots),
             weights=weights[chosen],
-            last_seen=header.stamps_ns(columns["last_seen"][chosen]),
+            last_seen=view.header.stamps_ns(columns["last_seen"][chosen]),
         )
 
     def occupancy(self) -> OccupancyGrid:
@@ -339,79 +313,25 @@ class VoxelMap:
         self._threads.close()
 
     def _start_empty(self) -> None:
-        self._store = VoxelStore(self._budget.voxels, PRECISIONS[self.config.storage])
-        self._features = None
-        self._evidence = None
-        if self.vocabulary is not None:
-            self._evidence = EvidenceStore(self._store, len(self.vocabulary), self.config.evidence_slots)
-        self._evidence_was_reset = False
+        self._layers = Layers(self.config, self.vocabulary)
         self._gate = PoseGate(self.config)
-        self._evictor = Evictor(self.config)
         self._frames = 0
         self.notes: dict[str, Any] = {}
         """A JSON object of whoever makes the map, kept in its file."""
 
-    def _fuse(
-        self,
-        rows: NDArray[np.int32],
-        groups: VoxelGroups,
-        samples: GridSamples,
-        stamp_ns: int,
-        prediction: Prediction,
-        embedding: NDArray[np.uint16] | None,
-    ) -> None:
-        limit = self.config.weight_limit
-        if embedding is not None:  # first, because it goes by the weight of before
-            if self._features is None:
-                self._features = self._make_features(embedding.shape[1], prediction.text_space)
-            self._features.fuse(rows, groups, embedding, limit, self._threads)
-        fuse_geometry(self._store, rows, groups, samples, stamp_ns, limit, self.config.carve_misses)
-        if self._evidence is not None:
-            labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
-            time = self._store.time_of(stamp_ns)
-            self._evidence.fuse(rows, groups, labels, confidence, self.config.evidence_limit, time)
-
-    def _make_features(self, dim: int, text_space: str) -> ExactFeatures | SharedFeatures:
-        if self.config.storage == "exact":
-            return ExactFeatures(self._store, dim, text_space)
-        return SharedFeatures(
-            self._store,
-            dim,
-            text_space,
-            dims=self.config.feature_dims,
-            tolerance=self.config.feature_tolerance,
-            rows=self._budget.feature_rows,
-            slots=self.config.hot_voxels,
-        )
-
-    def _make_room(self, count: int, pose: NDArray[np.float64]) -> int:
-        """Under the lock: evict voxels where ``count`` new ones might not fit; return how many."""
-        missing = len(self._store) + count - self._store.capacity
-        if missing <= 0 or not self.config.evict:
-            return 0
-        rows = self._evictor.choose(self._store, missing, pose)
-        self._remove(rows)
-        return int(rows.size)
-
-    def _remove(self, rows: NDArray[np.int32]) -> None:
-        """Under the lock."""
-        self._store.record(rows)
-        if self._features is not None:
-            self._features.forget(rows)
-        self._store.remove(rows)
-
     def _carve(self, samples: GridSamples, pose: NDArray[np.float64]) -> int:
-        rows = find_seen_through(self._store, samples, pose, self._frames, self.config)
+        store = self._layers.store
+        rows = find_seen_through(store, samples, pose, self._frames, self.config)
         with self._lock:
-            self._store.record(rows)
-            gone = carve(self._store, rows)
-            self._remove(gone)
+            store.record(rows)
+            gone = carve(store, rows)
+            self._layers.remove(gone)
         return int(gone.size)
 
     def _forget(self, stamp_ns: int) -> int:
         with self._lock:
-            gone = forgotten(self._store, stamp_ns, self._frames, self.config.forget_after_s)
-            self._remove(gone)
+            gone = forgotten(self._layers.store, stamp_ns, self._frames, self.config.forget_after_s)
+            self._layers.remove(gone)
         return int(gone.size)
 
     def _fill(self, header: MapHeader, columns: Columns) -> None:
@@ -419,39 +339,24 @@ class VoxelMap:
         self.model_id, self.notes, self._frames = header.model_id, dict(header.notes), header.frames
         if header.vocabulary is not None:
             self.set_vocabulary(header.vocabulary, header.class_embeddings)
-        if header.feature_dim:
-            self._features = self._make_features(header.feature_dim, header.text_space)
-        rows, _ = self._store.insert(columns["key"])
-        if len(self._store) != rows.size:
-            raise UserError("the map file names a voxel twice or one that cannot be; use another copy")
+        self._layers.fill(header, columns)
         if header.tracked is not None:
             self._tracker.restore(header.tracked)
-        source, target = PRECISIONS[header.storage], self._store.precision
-        for name in ("last_seen", "occupancy", "class_slot"):
-            if name in columns:
-                self._store.columns[name][: rows.size] = columns[name]
-        for name in ("weight", "color", "evidence"):
-            if name in columns:
-                stored = convert(columns[name], getattr(source, name), getattr(target, name))
-                self._store.columns[name][: rows.size] = stored
-        self._store.epoch_ns = header.epoch_ns
-        self._store.latest = int(columns["last_seen"].max(initial=0))
-        if self._features is not None:
-            self._features.load(rows, columns)
 
     @contextmanager
-    def _view(self) -> Iterator[tuple[Snapshot, MapHeader]]:
+    def _view(self) -> Iterator[MapView]:
         """The map of this instant, to be read while it changes."""
         with self._lock:
             snapshot, header = self._snapshot(), self._header()
         try:
-            yield snapshot, header
+            yield MapView(snapshot, header, self.config, self._threads)
         finally:
             snapshot.close()
 
     def _snapshot(self) -> Snapshot:
         """Under the lock."""
-        return Snapshot(self._store, self._lock, self._features.reader() if self._features else None)
+        features = self._layers.features
+        return Snapshot(self._layers.store, self._lock, features.reader() if features else None)
 
     def _header(self) -> MapHeader:
         return MapHeader(
@@ -460,12 +365,12 @@ class VoxelMap:
             map_from_source=self.map_from_source,
             model_id=self.model_id,
             text_space=self.text_space,
-            feature_dim=self._features.dim if self._features else 0,
+            feature_dim=self._layers.features.dim if self._layers.features else 0,
             evidence_slots=self.config.evidence_slots,
             vocabulary=self.vocabulary,
             class_embeddings=self.class_embeddings,
             storage=self.config.storage,
-            epoch_ns=self._store.epoch_ns,
+            epoch_ns=self._layers.store.epoch_ns,
             frames=self._frames,
             notes=dict(self.notes),
         )

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.evidence import posterior
-from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import NO_KEY, centers
+from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
-from rgbd_perception.mapping.snapshot import Columns, Snapshot
-from rgbd_perception.mapping.threads import Runner
+from rgbd_perception.mapping.snapshot import Columns
+from rgbd_perception.mapping.view import MapView
 
 _ROWS = 1 << 17
 """Rows that are looked at while the map waits: well below a millisecond."""
@@ -31,21 +30,19 @@ class VoxelScores:
 
     def __init__(
         self,
-        snapshot: Snapshot,
-        header: MapHeader,
+        view: MapView,
         query: QueryVectors,
         calibration: ScoreCalibration,
-        run: Runner,
         least: float = 0.0,
     ) -> None:
         """Scores below ``least`` are nobody's concern and may be given as 0."""
         self._least = least
-        self._snapshot = snapshot
-        self._header = header
+        self._view, self._snapshot = view, view.snapshot
         self._texts = query.texts.shape[0]
         self._class_scores = score_vectors(query.classes, query, calibration)
-        self._scorer = snapshot.features.scorer(query, calibration, least, run) if snapshot.features else None
-        has_evidence = snapshot.column("class_slot") is not None
+        features = view.snapshot.features
+        self._scorer = features.scorer(query, calibration, least, view.run) if features else None
+        has_evidence = view.snapshot.column("class_slot") is not None
         self._evidence = ("key", "class_slot", "evidence") if has_evidence else ("key",)
 
     def write(self, columns: Columns, scores: NDArray[np.float32]) -> None:
@@ -64,19 +61,19 @@ class VoxelScores:
             scores[plain] = self._by_class(self._snapshot.gather(rows[plain], self._evidence))
         return columns["key"], scores
 
-    def rows_of_at_least(self, min_weight: float) -> NDArray[np.int64]:
-        """Rows of the voxels observed with ``min_weight`` that score at least ``least`` for some text."""
+    def rows_of_at_least(self) -> NDArray[np.int64]:
+        """Rows of the voxels observed often enough that score at least ``least`` for some text."""
 
         def read(block: Columns) -> tuple[NDArray[np.bool_]]:
             chosen = self._reaching(block)
-            keep_observed(block["key"], block["weight"], self._snapshot.weight_unit, min_weight, chosen)
+            self._keep_observed(block, chosen)
             return (chosen,)
 
         rows = [np.flatnonzero(chosen) + first for first, (chosen,) in self._snapshot.blocks(read, _ROWS)]
         return np.concatenate(rows)
 
-    def best(self, min_weight: float, place: Place | None) -> NDArray[np.float32]:
-        """(T,) best scores of the voxels in ``place`` that were observed with ``min_weight``; -1 without any.
+    def best(self, place: Place | None) -> NDArray[np.float32]:
+        """(T,) best scores of the voxels in ``place`` that were observed often enough; -1 without any.
 
         For the whole of a map with shared embeddings those of all embeddings, which is quicker.
         """
@@ -88,8 +85,8 @@ class VoxelScores:
             self.write(block, scores)
             chosen = np.ones(scores.shape[0], np.bool_)
             if place is not None:
-                chosen = place.contains(centers(block["key"], self._header.voxel_size))
-            keep_observed(block["key"], block["weight"], self._snapshot.weight_unit, min_weight, chosen)
+                chosen = place.contains(self._view.centers(block["key"]))
+            self._keep_observed(block, chosen)
             scores[~chosen] = -1.0
             return (scores,)
 
@@ -111,6 +108,10 @@ class VoxelScores:
         live = keys != NO_KEY
         return (keys, scores) if live.all() else (keys[live], scores[live])
 
+    def _keep_observed(self, block: Columns, chosen: NDArray[np.bool_]) -> None:
+        unit, least = self._snapshot.weight_unit, self._view.config.min_weight
+        keep_observed(block["key"], block["weight"], unit, least, chosen)
+
     def _by_embedding(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """Write the scores (n, T); return which voxels have no embedding to be scored by."""
         if self._scorer is None:
@@ -130,10 +131,10 @@ class VoxelScores:
 
     def _by_class(self, columns: Columns) -> NDArray[np.float32]:
         """(n, T) scores of voxels without an embedding, through their likely classes."""
-        if "class_slot" not in columns or self._header.vocabulary is None:
+        if "class_slot" not in columns or self._view.header.vocabulary is None:
             return np.zeros((columns["key"].size, self._texts), np.float32)
         slots = columns["class_slot"]
-        probability = posterior(slots, columns["evidence"], len(self._header.vocabulary))
+        probability = posterior(slots, columns["evidence"], len(self._view.header.vocabulary))
         of_slots = self._class_scores[np.maximum(slots.astype(np.int64), 1) - 1]
         return np.einsum("nk,nkt->nt", probability, of_slots)
 

@@ -58,7 +58,7 @@ def _map(folder: Path, out: Path, *options: str) -> dict:
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:
-    store = VoxelMap.load(path)._store
+    store = VoxelMap.load(path)._layers.store
     rows = store.live_rows()
     rows = rows[np.argsort(store.key[rows])]
     return {name: column[rows] for name, column in store.columns.items()}

@@ -49,7 +49,7 @@ def test_iou_of_a_small_example():
     keys = np.arange(10, dtype=np.int64)
     truth = TruthVoxels(keys, np.array([0] * 5 + [1] * 5, np.uint16))
     voxel_map = VoxelMap(MapConfig(max_voxels=100))
-    store = voxel_map._store
+    store = voxel_map._layers.store
     rows, _ = store.insert(keys[:9])
     voxel_map.set_vocabulary(VOCABULARY)
     store.columns["class_slot"][rows, 0] = np.array([1, 1, 1, 2, 2, 2, 2, 3, 0], np.uint16)

@@ -83,11 +83,11 @@ def test_the_order_of_rows_does_not_matter(seed):
     exact = replace(CONFIG, storage="exact")
     voxel_map, shuffled = _empty(exact), _empty(exact)
     _see(voxel_map, ROOM)
-    with voxel_map._view() as (snapshot, header):
-        names = tuple(voxel_map._store.columns)
-        columns = snapshot.read_all(names)
+    with voxel_map._view() as view:
+        names = tuple(voxel_map._layers.store.columns)
+        columns = view.snapshot.read_all(names)
     order = np.random.default_rng(seed).permutation(len(voxel_map))
-    shuffled._fill(header, {name: columns[name][order] for name in names})
+    shuffled._fill(view.header, {name: columns[name][order] for name in names})
     assert shuffled.objects() == voxel_map.objects()
 
 

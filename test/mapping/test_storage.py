@@ -42,11 +42,11 @@ def good_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _columns(voxel_map: VoxelMap) -> dict[str, np.ndarray]:
     """Of the voxels; in place of shared embeddings, their directions: which row or slot is all the same."""
-    store = voxel_map._store
+    store = voxel_map._layers.store
     rows = store.live_rows()
     columns = {name: column[rows] for name, column in store.columns.items()}
     if "feature_at" in columns:
-        reader = voxel_map._features.reader()
+        reader = voxel_map._layers.features.reader()
         vectors = reader.vectors(reader.number(columns.pop("feature_at"))) @ reader.basis
         columns["direction"] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return columns
@@ -70,8 +70,8 @@ def _same(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:
 def test_loading_gives_back_what_was_saved(tmp_path, storage, with_embedding, frames):
     config = replace(CONFIG, storage=storage)
     saved = _map(with_embedding, frames, config)
-    removed = saved._store.live_rows()[::3].astype(np.int32)
-    saved._remove(removed)  # free rows must not be written
+    removed = saved._layers.store.live_rows()[::3].astype(np.int32)
+    saved._layers.remove(removed)  # free rows must not be written
     size = saved.save(tmp_path / "m.rgbdmap")
     assert size == (tmp_path / "m.rgbdmap").stat().st_size
     loaded = VoxelMap.load(tmp_path / "m.rgbdmap", config)
@@ -85,7 +85,7 @@ def test_loading_gives_back_what_was_saved(tmp_path, storage, with_embedding, fr
     assert loaded.text_space == saved.text_space
     assert loaded.model_id == saved.model_id
     keys = before["key"]
-    assert np.array_equal(loaded._store.key[loaded._store.index.find(keys)], keys)
+    assert np.array_equal(loaded._layers.store.key[loaded._layers.store.index.find(keys)], keys)
     loaded.integrate(*observe(ROOM, looking_along(0.0), 9, with_embedding))
 
 
@@ -306,7 +306,7 @@ def test_files_of_version_1_are_read(tmp_path):
     from safetensors.numpy import save_file
 
     now = _map(config=replace(CONFIG, storage="exact"))
-    store = now._store
+    store = now._layers.store
     rows = store.live_rows()
     columns = {name: store.columns[name][rows] for name in ("key", "weight", "color", "evidence")}
     columns["last_seen"] = now._header().stamps_ns(store.last_seen[rows])

@@ -107,7 +107,7 @@ def test_ids_of_objects_stay_while_the_map_grows():
 
 
 def _state(voxel_map: VoxelMap) -> dict[str, np.ndarray]:
-    store = voxel_map._store
+    store = voxel_map._layers.store
     return {name: column[: store.rows_used].copy() for name, column in store.columns.items()}
 
 
@@ -165,9 +165,9 @@ def test_the_order_of_frames_does_not_matter(order):
         voxel_map.set_vocabulary(VOCABULARY)
         for index in sequence:
             voxel_map.integrate(*frames[index])
-        rows = voxel_map._store.live_rows()
-        rows = rows[np.argsort(voxel_map._store.key[rows])]
-        maps.append({name: column[rows] for name, column in voxel_map._store.columns.items()})
+        rows = voxel_map._layers.store.live_rows()
+        rows = rows[np.argsort(voxel_map._layers.store.key[rows])]
+        maps.append({name: column[rows] for name, column in voxel_map._layers.store.columns.items()})
     first, second = maps
     assert np.array_equal(first["key"], second["key"])
     assert np.array_equal(first["last_seen"], second["last_seen"])
@@ -253,11 +253,13 @@ def _large_map(voxels: int) -> VoxelMap:
     voxel_map.integrate(*observe(ROOM, looking_along(0.0)))
     side = int(np.ceil(np.sqrt(voxels)))
     flat = np.arange(voxels)
-    rows, _ = voxel_map._store.insert(pack(np.stack([flat // side + 1000, flat % side, flat * 0], axis=1)))
-    columns = voxel_map._store.columns
+    rows, _ = voxel_map._layers.store.insert(
+        pack(np.stack([flat // side + 1000, flat % side, flat * 0], axis=1))
+    )
+    columns = voxel_map._layers.store.columns
     columns["weight"][rows] = 512
     columns["feature_at"][rows] = 1
-    shared = voxel_map._features.shared
+    shared = voxel_map._layers.features.shared
     shared.vector[1], shared.users[1], shared.used = 1, voxels, 2
     return voxel_map
 

@@ -1,0 +1,138 @@
+"""The stores that a map is made of, and what keeps them in step: geometry, class evidence, embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.errors import UserError
+from rgbd_perception.frame import Prediction
+from rgbd_perception.mapping.budget import budget
+from rgbd_perception.mapping.config import MapConfig
+from rgbd_perception.mapping.eviction import Evictor
+from rgbd_perception.mapping.evidence import EvidenceStore
+from rgbd_perception.mapping.exact_features import ExactFeatures
+from rgbd_perception.mapping.features import SharedFeatures
+from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry
+from rgbd_perception.mapping.grid import GridSamples
+from rgbd_perception.mapping.header import MapHeader
+from rgbd_perception.mapping.quantities import PRECISIONS, convert
+from rgbd_perception.mapping.scoring import calibration_for
+from rgbd_perception.mapping.snapshot import Columns
+from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.mapping.threads import Runner
+from rgbd_perception.vocabulary import Vocabulary
+
+
+class Layers:
+    """Rows of voxels, the evidence for their classes, their embeddings; the last two once they are known.
+
+    Not thread-safe: the map holds its lock around every call.
+    """
+
+    def __init__(self, config: MapConfig, vocabulary: Vocabulary | None) -> None:
+        self._config = config
+        self._budget = budget(config)
+        self._evictor = Evictor(config)
+        self.store = VoxelStore(self._budget.voxels, PRECISIONS[config.storage])
+        self.features: ExactFeatures | SharedFeatures | None = None
+        self.evidence: EvidenceStore | None = None
+        self.evidence_was_reset = False
+        if vocabulary is not None:
+            self._start_evidence(vocabulary)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use."""
+        return self.store.nbytes + (self.features.nbytes if self.features else 0)
+
+    def set_classes(self, vocabulary: Vocabulary, embeddings: NDArray[np.float32] | None) -> str:
+        """Start the evidence anew for other classes: "recomputed" where embeddings (C, D) of their names and
+        those of the voxels allow it, else "reset"."""
+        self._start_evidence(vocabulary)
+        features = self.features
+        if features is None or embeddings is None or features.text_space != vocabulary.text_space:
+            self.evidence_was_reset = len(self.store) > 0
+            return "reset"
+        self.evidence_was_reset = False
+        assert self.evidence is not None
+        scale = calibration_for(features.text_space).scale
+        self.evidence.classify(self.store, features.reader(), embeddings, scale)
+        return "recomputed"
+
+    def enter(self, keys: NDArray[np.int64], pose: NDArray[np.float64]) -> tuple[NDArray[np.int32], int, int]:
+        """(n,) rows of the voxels ``keys`` (-1: the map is full), how many are new, and how many others were
+        evicted for them."""
+        missing = len(self.store) + keys.size - self.store.capacity
+        gone = np.empty(0, np.int32)
+        if missing > 0 and self._config.evict:
+            gone = self._evictor.choose(self.store, missing, pose)
+            self.remove(gone)
+        rows, added = self.store.insert(keys)
+        self.store.record(rows)
+        return rows, added, int(gone.size)
+
+    def fuse(
+        self,
+        rows: NDArray[np.int32],
+        groups: VoxelGroups,
+        samples: GridSamples,
+        stamp_ns: int,
+        prediction: Prediction,
+        embedding: NDArray[np.uint16] | None,
+        run: Runner,
+    ) -> None:
+        """Take what one frame says of the voxels in ``rows``; ``embedding`` (H, W, D) as bits of halves."""
+        limit = self._config.weight_limit
+        if embedding is not None:  # first, because it goes by the weight of before
+            if self.features is None:
+                self.features = self._make_features(embedding.shape[1], prediction.text_space)
+            self.features.fuse(rows, groups, embedding, limit, run)
+        fuse_geometry(self.store, rows, groups, samples, stamp_ns, limit, self._config.carve_misses)
+        if self.evidence is not None:
+            labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
+            time = self.store.time_of(stamp_ns)
+            self.evidence.fuse(rows, groups, labels, confidence, self._config.evidence_limit, time)
+
+    def remove(self, rows: NDArray[np.int32]) -> None:
+        """Free these rows in all stores."""
+        self.store.record(rows)
+        if self.features is not None:
+            self.features.forget(rows)
+        self.store.remove(rows)
+
+    def fill(self, header: MapHeader, columns: Columns) -> None:
+        """Take over the voxels of a file; nothing else was put in before."""
+        if header.feature_dim:
+            self.features = self._make_features(header.feature_dim, header.text_space)
+        rows, _ = self.store.insert(columns["key"])
+        if len(self.store) != rows.size:
+            raise UserError("the map file names a voxel twice or one that cannot be; use another copy")
+        source, target = PRECISIONS[header.storage], self.store.precision
+        for name in ("last_seen", "occupancy", "class_slot"):
+            if name in columns:
+                self.store.columns[name][: rows.size] = columns[name]
+        for name in ("weight", "color", "evidence"):
+            if name in columns:
+                stored = convert(columns[name], getattr(source, name), getattr(target, name))
+                self.store.columns[name][: rows.size] = stored
+        self.store.epoch_ns = header.epoch_ns
+        self.store.latest = int(columns["last_seen"].max(initial=0))
+        if self.features is not None:
+            self.features.load(rows, columns)
+
+    def _start_evidence(self, vocabulary: Vocabulary) -> None:
+        self.evidence = EvidenceStore(self.store, len(vocabulary), self._config.evidence_slots)
+
+    def _make_features(self, dim: int, text_space: str) -> ExactFeatures | SharedFeatures:
+        if self._config.storage == "exact":
+            return ExactFeatures(self.store, dim, text_space)
+        return SharedFeatures(
+            self.store,
+            dim,
+            text_space,
+            dims=self._config.feature_dims,
+            tolerance=self._config.feature_tolerance,
+            rows=self._budget.feature_rows,
+            slots=self._config.hot_voxels,
+        )
