@@ -15,8 +15,10 @@ from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, OFFSET, pack_one
 
 SIDE = 8
 """Voxels along the edge of a block."""
-_FIRST_BLOCKS = 1 << 10
+FIRST_BLOCKS = 1 << 10
 _GROWTH = 1.5
+_SPARE = 64
+"""Of so many blocks one more is freed than a frame needs, so that not every frame has to."""
 
 
 class BlockIndex:
@@ -26,17 +28,44 @@ class BlockIndex:
     (n, 8) uint64 holds its voxels: word x, bit 8 y + z, of the coordinates within the block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int) -> None:
+        """``capacity``: most blocks, at least FIRST_BLOCKS."""
         self.index = HashIndex()
-        self.bits = np.zeros((_FIRST_BLOCKS, SIDE), np.uint64)
-        self._keys = np.full(_FIRST_BLOCKS, NO_KEY, np.int64)
-        self._free = np.arange(_FIRST_BLOCKS, dtype=np.int32)
+        self.bits = np.zeros((FIRST_BLOCKS, SIDE), np.uint64)
+        self._capacity = max(capacity, FIRST_BLOCKS)
+        self._keys = np.full(FIRST_BLOCKS, NO_KEY, np.int64)
+        self._free = np.arange(FIRST_BLOCKS, dtype=np.int32)
+
+    def has_room_for(self, keys: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """(n,) which of these voxels there are blocks for; None where there are for all."""
+        room = self._capacity - self._keys.size + self._free.size
+        if keys.size <= room:
+            return None
+        missing = self._missing(keys)
+        if missing.size <= room:
+            return None
+        blocks = np.empty(keys.size, np.int64)
+        _block_of_each(keys, blocks)
+        return ~np.isin(blocks, missing[room:])
+
+    def sparsest(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Keys of the voxels in the emptiest blocks, but not in those of ``keys``: so many blocks as ``keys``
+        need, and some more."""
+        touched = np.empty(keys.size, np.int64)
+        touched = touched[: _blocks_of(keys, touched)]
+        numbers = np.flatnonzero(self._keys != NO_KEY)
+        numbers = numbers[~np.isin(self._keys[numbers], touched)]
+        counts = np.empty(numbers.size, np.int32)
+        _count_voxels(self.bits, numbers, counts)
+        wanted = min(self._missing(keys).size + self._capacity // _SPARE, numbers.size)
+        chosen = numbers[np.argsort(counts, kind="stable")[:wanted]]
+        voxels = np.empty(int(np.sort(counts)[:wanted].sum()), np.int64)
+        _write_voxels(self._keys, self.bits, chosen, voxels)
+        return voxels
 
     def add(self, keys: NDArray[np.int64]) -> None:
-        """Enter voxels (n,) by key; one that is there already is passed over."""
-        blocks = np.empty(keys.size, np.int64)
-        blocks = np.unique(blocks[: _blocks_of(keys, blocks)])
-        self._reserve(int(np.count_nonzero(self.index.find(blocks) < 0)))
+        """Enter voxels (n,) by key, which there is room for; one that is there already is passed over."""
+        self._reserve(self._missing(keys).size)
         left = _add(self.index.keys, self.index.rows, keys, self._keys, self._free, self.bits)
         self._free = self._free[:left]
 
@@ -54,13 +83,19 @@ class BlockIndex:
         """Bytes of memory in use."""
         return self.index.nbytes + self.bits.nbytes + self._keys.nbytes + self._free.nbytes
 
+    def _missing(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Keys of the blocks of these voxels that are not there yet."""
+        blocks = np.empty(keys.size, np.int64)
+        blocks = np.unique(blocks[: _blocks_of(keys, blocks)])
+        return blocks[self.index.find(blocks) < 0]
+
     def _reserve(self, count: int) -> None:
         """Make room for ``count`` blocks more."""
         old = len(self._keys)
         self.index.reserve(old - self._free.size + count, self._keys)
         if count <= self._free.size:
             return
-        size = int(_GROWTH * (old + count))
+        size = min(int(_GROWTH * (old + count)), self._capacity)
         keys, bits = np.full(size, NO_KEY, np.int64), np.zeros((size, SIDE), np.uint64)
         keys[:old], bits[:old] = self._keys, self.bits
         self._keys, self.bits = keys, bits
@@ -85,6 +120,42 @@ def _blocks_of(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> int:
             blocks[count] = block
             count += 1
     return count
+
+
+@kernel
+def _block_of_each(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> None:
+    for i in range(keys.size):
+        blocks[i] = _split(keys[i])[0]
+
+
+@kernel
+def _count_voxels(bits: NDArray[np.uint64], numbers: NDArray[np.int64], counts: NDArray[np.int32]) -> None:
+    for i in range(numbers.size):
+        counts[i] = 0
+        for word in range(SIDE):
+            left = bits[numbers[i], word]
+            while left != np.uint64(0):
+                left &= left - np.uint64(1)
+                counts[i] += 1
+
+
+@kernel
+def _write_voxels(
+    block_keys: NDArray[np.int64],
+    bits: NDArray[np.uint64],
+    numbers: NDArray[np.int64],
+    voxels: NDArray[np.int64],
+) -> None:
+    """Keys of all voxels in the blocks ``numbers``."""
+    count = 0
+    for number in numbers:
+        key = block_keys[number]
+        x, y, z = (key >> (2 * BITS)) - OFFSET, ((key >> BITS) & MASK) - OFFSET, (key & MASK) - OFFSET
+        for word in range(SIDE):
+            for bit in range(SIDE * SIDE):
+                if (bits[number, word] >> np.uint64(bit)) & np.uint64(1):
+                    voxels[count] = pack_one(SIDE * x + word, SIDE * y + (bit >> 3), SIDE * z + (bit & 7))
+                    count += 1
 
 
 @kernel

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.blocks import FIRST_BLOCKS
 from rgbd_perception.mapping.config import MapConfig
+from rgbd_perception.mapping.hash_index import FIRST_SLOTS
 
 _WIDEST_EMBEDDING = 1024
 """Numbers of the largest embeddings that the basis of the subspace is reserved for."""
@@ -19,15 +21,23 @@ _HASH_SLOT, _HASH_SLOTS_PER_VOXEL = 4, 1.2
 _FREE_LIST = 4
 _TRACKED = 8
 """What objects are recognised by, if all voxels belong to some."""
+_BLOCK = 64 + 8 + 4
+"""Bits, key, place in the list of free blocks."""
+_BLOCK_HASH_SLOT = 12
+_BLOCK_HASH = 4 * _BLOCK_HASH_SLOT
+"""Its table is between a quarter and half full."""
+_VOXELS_PER_BLOCK = 16
+"""Surfaces have 60 and more; where voxels are scattered more thinly, the most thinly scattered go first."""
 _SMALLEST = 10_000
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Most voxels, and most embeddings that they share."""
+    """Most voxels, most embeddings that they share, and most blocks of 8 x 8 x 8 that they lie in."""
 
     voxels: int
     feature_rows: int
+    blocks: int
 
 
 def budget(config: MapConfig) -> Budget:
@@ -44,7 +54,9 @@ def budget(config: MapConfig) -> Budget:
                 "(fewer with smaller hot_voxels), or 0 for no limit"
             )
         voxels = min(voxels, fitting)
-    return Budget(voxels, -(-voxels // config.feature_sharing))
+    return Budget(
+        voxels, -(-voxels // config.feature_sharing), max(voxels // _VOXELS_PER_BLOCK, FIRST_BLOCKS)
+    )
 
 
 def bytes_per_voxel(config: MapConfig) -> float:
@@ -53,10 +65,13 @@ def bytes_per_voxel(config: MapConfig) -> float:
         _KEY + _WEIGHT + _COLOR + _LAST_SEEN + _MISSES + _FEATURE_AT + config.evidence_slots * _EVIDENCE_SLOT
     )
     shared = (config.feature_dims + 4 + 4) / config.feature_sharing  # with its users and its place in a list
-    return own + _FREE_LIST + _TRACKED + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared
+    blocks = (_BLOCK + _BLOCK_HASH) / _VOXELS_PER_BLOCK
+    return own + _FREE_LIST + _TRACKED + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared + blocks
 
 
 def fixed_bytes(config: MapConfig) -> int:
-    """Bytes of what has the same size in every map: embeddings of voxels in view, and their basis."""
+    """Bytes of what has the same size in every map: embeddings of voxels in view, their basis, the first
+    blocks."""
     slots = config.hot_voxels * (2 * config.feature_dims + 12)
-    return slots + 4 * config.feature_dims * _WIDEST_EMBEDDING
+    blocks = FIRST_BLOCKS * _BLOCK + FIRST_SLOTS * _BLOCK_HASH_SLOT
+    return slots + 4 * config.feature_dims * _WIDEST_EMBEDDING + blocks

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
 
-_FIRST_SLOTS = 1 << 14
+FIRST_SLOTS = 1 << 14
 
 
 @kernel
@@ -97,8 +97,8 @@ class HashIndex:
     """
 
     def __init__(self) -> None:
-        self.keys = np.full(_FIRST_SLOTS, NO_KEY, np.int64)
-        self.rows = np.empty(_FIRST_SLOTS, np.int32)
+        self.keys = np.full(FIRST_SLOTS, NO_KEY, np.int64)
+        self.rows = np.empty(FIRST_SLOTS, np.int32)
 
     def reserve(self, count: int, row_keys: NDArray[np.int64]) -> None:
         """Make room for ``count`` keys in all; ``row_keys[row]`` is the key of each row (NO_KEY: none)."""

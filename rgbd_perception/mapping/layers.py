@@ -34,7 +34,7 @@ class Layers:
         self._config = config
         self._budget = budget(config)
         self._evictor = Evictor(config)
-        self.store = VoxelStore(self._budget.voxels, PRECISIONS[config.storage])
+        self.store = VoxelStore(self._budget.voxels, PRECISIONS[config.storage], self._budget.blocks)
         self.features: ExactFeatures | SharedFeatures | None = None
         self.evidence: EvidenceStore | None = None
         self.evidence_was_reset = False
@@ -63,14 +63,22 @@ class Layers:
     def enter(self, keys: NDArray[np.int64], pose: NDArray[np.float64]) -> tuple[NDArray[np.int32], int, int]:
         """(n,) rows of the voxels ``keys`` (-1: the map is full), how many are new, and how many others were
         evicted for them."""
-        missing = len(self.store) + keys.size - self.store.capacity
-        gone = np.empty(0, np.int32)
-        if missing > 0 and self._config.evict:
-            gone = self._evictor.choose(self.store, missing, pose)
-            self.remove(gone)
+        before = len(self.store)
+        if self._config.evict:
+            self._make_room(keys, pose)
+        gone = before - len(self.store)
         rows, added = self.store.insert(keys)
         self.store.record(rows)
-        return rows, added, int(gone.size)
+        return rows, added, gone
+
+    def _make_room(self, keys: NDArray[np.int64], pose: NDArray[np.float64]) -> None:
+        """Evict voxels where these might not fit: their number, or the blocks that they lie in."""
+        store = self.store
+        missing = len(store) + keys.size - store.capacity
+        if missing > 0:
+            self.remove(self._evictor.choose(store, missing, pose))
+        if store.blocks.has_room_for(keys) is not None:
+            self.remove(store.index.find(store.blocks.sparsest(keys)))
 
     def fuse(
         self,

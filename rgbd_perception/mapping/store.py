@@ -62,13 +62,16 @@ class VoxelStore:
     are stored. Other columns (class evidence, embeddings) are added by the stores that fill them.
     """
 
-    def __init__(self, capacity: int, precision: Precision = PRECISIONS["exact"]) -> None:
+    def __init__(
+        self, capacity: int, precision: Precision = PRECISIONS["exact"], blocks: int | None = None
+    ) -> None:
+        """``capacity``: most voxels; ``blocks``: most blocks that they lie in (None: as many)."""
         self.capacity = capacity
         self.precision = precision
         self.epoch_ns = 0
         self.latest = 0
         self.columns: dict[str, NDArray[Any]] = {}
-        self.blocks = BlockIndex()
+        self.blocks = BlockIndex(capacity if blocks is None else blocks)
         self.rows_used = 0
         self._free = np.empty(0, np.int32)
         self._snapshots: list[Snapshot] = []
@@ -101,6 +104,11 @@ class VoxelStore:
 
     def insert(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], int]:
         """(n,) distinct keys -> ((n,) their rows, -1 where the map is full; number of new ones)."""
+        placed = self.blocks.has_room_for(keys)
+        if placed is not None:
+            rows = np.full(keys.size, -1, np.int32)
+            rows[placed], added = self.insert(keys[placed])
+            return rows, added
         before = len(self)
         self.record(self._free[max(0, self._free.size - keys.size) :])
         rows = np.empty(keys.size, np.int32)

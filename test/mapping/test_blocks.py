@@ -27,7 +27,7 @@ def _contents(blocks: BlockIndex) -> set[tuple[int, int, int]]:
 
 @given(st.lists(st.tuples(st.booleans(), _VOXELS), max_size=8))
 def test_equals_a_set(steps):
-    blocks, truth = BlockIndex(), set()
+    blocks, truth = BlockIndex(4096), set()
     for add, voxels in steps:
         keys = pack(np.array(voxels, np.int64).reshape(-1, 3))
         if add:
@@ -40,7 +40,7 @@ def test_equals_a_set(steps):
 
 
 def test_grows_and_uses_emptied_blocks_again():
-    blocks = BlockIndex()
+    blocks = BlockIndex(8192)
     line = np.zeros((5000, 3), np.int64)
     line[:, 0] = np.arange(5000) * SIDE
     blocks.add(pack(line))
