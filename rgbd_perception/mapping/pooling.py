@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import half_to_float, kernel
+from rgbd_perception.mapping.products import DEPTH, ROWS, multiply, put, side_by_side
 from rgbd_perception.mapping.threads import Runner
 
 _VOXELS_FOR_TWO = 1024
@@ -48,9 +49,10 @@ def pool_coordinates(
     """
     coordinates = np.empty((chosen.size, basis.shape[0]), np.float32)
     totals = np.empty(chosen.size, np.float32)
+    axes = side_by_side(basis)
     run(
         lambda first, last: _pool_coordinates(
-            groups.starts, groups.members, groups.weights, chosen, embedding, basis, first, last, coordinates,
+            groups.starts, groups.members, groups.weights, chosen, embedding, axes, first, last, coordinates,
             totals,
         ),
         chosen.size,
@@ -106,29 +108,22 @@ def _pool_coordinates(
     weights: NDArray[np.float32],
     chosen: NDArray[np.int32],
     embedding: NDArray[np.uint16],
-    basis: NDArray[np.float32],
+    axes: NDArray[np.float32],
     first: int,
     last: int,
     coordinates: NDArray[np.float32],
     totals: NDArray[np.float32],
 ) -> None:
-    """Four voxels at a time, so that every number of the basis is loaded once for all of them."""
-    dim = basis.shape[1]
-    sums = np.zeros((4, dim), np.float32)
-    for start in range(first, last, 4):
-        filled = min(4, last - start)
-        for lane in range(filled):
-            totals[start + lane] = _sum_cells(
-                starts, members, weights, embedding, chosen[start + lane], sums[lane]
-            )
-        for axis in range(basis.shape[0]):
-            a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for j in range(dim):
-                value = basis[axis, j]
-                a += sums[0, j] * value
-                b += sums[1, j] * value
-                c += sums[2, j] * value
-                d += sums[3, j] * value
-            for lane, dot in enumerate((a, b, c, d)):
-                if lane < filled:
-                    coordinates[start + lane, axis] = dot
+    """A tile of voxels at a time; ``axes`` are the basis as ``products.multiply`` takes it."""
+    sums = np.empty((1, embedding.shape[1]), np.float32)
+    pieces = np.zeros((axes.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
+    products = np.empty((ROWS, axes.shape[1]), np.float32)
+    for start in range(first, last, ROWS):
+        filled = min(ROWS, last - start)
+        for k in range(filled):
+            totals[start + k] = _sum_cells(starts, members, weights, embedding, chosen[start + k], sums[0])
+            put(sums, 0, pieces, k)
+        multiply(pieces, axes, products)
+        for k in range(filled):
+            for axis in range(coordinates.shape[1]):
+                coordinates[start + k, axis] = products[k, axis]
