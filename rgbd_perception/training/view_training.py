@@ -16,7 +16,7 @@ from rgbd_perception.models import create_model
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.checkpoint import FILE_NAME, load_checkpoint_file
 from rgbd_perception.training.datasets.mixture import Mixture, Part
-from rgbd_perception.training.datasets.opening import open_views
+from rgbd_perception.training.datasets.opening import below, open_views
 from rgbd_perception.training.datasets.views import LabelledViews
 from rgbd_perception.training.initial_weights import load_backbone, load_weights
 from rgbd_perception.training.launch import launch
@@ -28,7 +28,7 @@ from rgbd_perception.training.teacher.taught import taught_views
 from rgbd_perception.training.trainer import Trainer, Training
 from rgbd_perception.training.validation import score_views
 from rgbd_perception.training.view_batches import ViewBatches
-from rgbd_perception.training.view_objectives import ViewObjective, extra_images
+from rgbd_perception.training.view_objectives import ViewObjective, extra_images, side_outputs_of
 from rgbd_perception.training.yaml_config import write_values
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def make_view_trainer(fabric: Fabric, recipe: Recipe, data: Path, out: Path) -> 
     if recipe.weights:
         load_weights(network, Path(recipe.weights), recipe.weights_without, mixture.info.classes)
     optimizer = make_optimizer(network, recipe)
-    batches = ViewBatches(mixture, recipe, network.config.stride, extra_images(network))
+    batches = ViewBatches(
+        mixture, recipe, network.config.stride, extra_images(network), side_outputs_of(network, recipe)
+    )
     epoch_steps = batches.epoch_steps
     training = Training(
         objective=ViewObjective(network, recipe, _class_weights(recipe, mixture)),
@@ -156,9 +158,10 @@ def _write(
 
 
 def _open(config: DataSetConfig, data: Path) -> LabelledViews:
-    root = data / config.folder
-    views = open_views(root, config.split, config.layout, config.options)
-    return taught_views(views, root, config.teacher) if config.teacher else views
+    views = open_views(below(data, config.folder), config.split, config.layout, config.options)
+    if not config.teacher:
+        return views
+    return taught_views(views, data / (config.embeddings or config.folder), config.teacher)
 
 
 def _class_weights(recipe: Recipe, mixture: Mixture) -> Tensor | None:
@@ -188,6 +191,8 @@ def _validation(recipe: Recipe, data: Path, out: Path, epoch_steps: int) -> dict
             views,
             limit=config.views,
             short_side=config.short_side,
+            input_size=config.input_size,
+            interpolation=config.interpolation,
             over=over,  # type: ignore[arg-type]
         )
         return result.mean_iou

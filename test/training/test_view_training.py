@@ -286,17 +286,3 @@ def _wait(reached: Callable[[], bool], process: Any) -> None:
     while not reached():
         assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.02)
-
-
-@pytest.mark.slow
-def test_from_generated_rooms_to_labels(tmp_path: Path) -> None:
-    """The walk of docs/training.md, each step by its command."""
-    rooms, weights = tmp_path / "rooms", tmp_path / "run" / "weights.safetensors"
-    assert main(["synth", "--seed", "7", "--rooms", "1", "--frames", "4", "--out", str(rooms)]) == 0
-    data = [{"folder": "rooms", "split": "all"}]
-    (tmp_path / "rooms.yaml").write_text(yaml.safe_dump({**PLAIN, "data": data}))
-    arguments = ["train", str(tmp_path / "rooms.yaml"), "--data", str(tmp_path)]
-    assert main([*arguments, "--out", str(weights.parent)]) == 0
-    images = [str(rooms / f"frame-000000.{kind}.png") for kind in ("color", "depth")]
-    assert main(["segment", *images, "--model", str(weights), "--out", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out" / "labels.png").is_file()

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +20,12 @@ from rgbd_perception.text import registry
 from rgbd_perception.text.encoder import CachingTextEncoder
 from rgbd_perception.training.datasets.opening import open_views
 from rgbd_perception.training.datasets.options import ALL
+from rgbd_perception.training.recipe import Recipe
 from rgbd_perception.training.teacher.class_rows import read_class_rows
 from rgbd_perception.training.teacher.pickled_dicts import read_embedding_dicts
 from rgbd_perception.training.teacher.taught import taught_views
+from rgbd_perception.training.view_training import open_mixture
+from rgbd_perception.training.yaml_config import build
 from test.training.teacher.rooms import CLASSES, write_views
 
 
@@ -86,3 +95,90 @@ def test_bad_input_is_one_line(
     assert cli.main(["teach", str(data), "--out", str(tmp_path / "out"), *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.strip().splitlines()) == 1
+
+
+def test_generated_rooms_are_taught_and_learned_from(tmp_path: Path) -> None:
+    """Every hundredth of the 300 frames of an apartment that is no folder."""
+    assert teach(Path("synthetic:7"), tmp_path / "taught", "--every", "100") == 0
+    files = sorted(path.stem for path in (tmp_path / "taught").rglob("frame-*.npz"))
+    assert files == ["frame-000000", "frame-000100", "frame-000200"]
+    data = {
+        "folder": "synthetic:7",
+        "split": "all",
+        "teacher": "text__all-MiniLM-L6-v2",
+        "embeddings": "taught",
+        "options": {"every": 100},
+    }
+    recipe = build(Recipe, {"model": "dveformer_reducedres", "data": [data]}, "test")
+    view = open_mixture(recipe, tmp_path).view(1)
+    assert view.embeddings is not None and view.embeddings.vectors.shape[1:] == (1, 10)
+    assert set(view.embeddings.ids) <= set(np.unique(view.segments))
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Address of a Ray cluster of two cores that somebody else started on this machine."""
+    pytest.importorskip("ray", reason="ray is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus", "2"]
+    command += ["--node-ip-address", "127.0.0.1", "--port", address.split(":")[1]]
+    command += ["--include-dashboard", "false", "--disable-usage-stats", "--object-store-memory", "80000000"]
+    with tempfile.TemporaryDirectory(prefix="ray_") as folder:  # short: the names of sockets have a limit
+        process = subprocess.Popen(
+            [*command, "--temp-dir", folder], stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        try:
+            assert process.stdout is not None
+            assert any("Ray runtime started" in line for line in process.stdout), "the cluster did not start"
+            yield address
+        finally:
+            process.terminate()  # it stops what it started
+            try:
+                process.wait(30.0)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_cluster_by_its_address_gives_the_same_bytes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cluster: str
+) -> None:
+    data = write_views(tmp_path / "data", 12)
+    assert teach(data, tmp_path / "here") == 0
+    arguments = ["teach", str(data), "--teacher", "text", "--out", str(tmp_path / "there"), "--ray", cluster]
+    assert cli.main(arguments) == 0
+    assert "12 taught, 0 failed" in capsys.readouterr().out.splitlines()[-2]
+    here, there = (
+        {path.relative_to(root): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+        for root in (tmp_path / "here", tmp_path / "there")
+    )
+    assert len(here) > 12 and here == there
+
+
+def test_a_cluster_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ray says after it has tried for a minute."""
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance")
+
+    monkeypatch.setattr(ray, "init", fail)
+    data = write_views(tmp_path / "data", 1)
+    arguments = [
+        "teach",
+        str(data),
+        "--teacher",
+        "text",
+        "--out",
+        str(tmp_path / "out"),
+        "--ray",
+        "10.0.0.9:1",
+    ]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert "cannot reach Ray at 10.0.0.9:1" in error and len(error.splitlines()) == 1
