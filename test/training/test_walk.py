@@ -20,10 +20,9 @@ BUDGET = {"synth": ["--frames", "8", "--size", "96x128"], "train": ["steps=2"]}
 """What is added to the commands."""
 
 
-def _blocks(page: str) -> list[str]:
-    """The indented blocks of the section, without their indentation."""
-    section = page.split(SECTION, 1)[1].split("\n## ", 1)[0]
-    paragraphs = section.split("\n\n")
+def _blocks(text: str) -> list[str]:
+    """The indented blocks of a page or a part of it, without their indentation."""
+    paragraphs = text.split("\n\n")
     shown = [text.strip("\n").splitlines() for text in paragraphs if text.startswith(("    ", "\n    "))]
     return ["\n".join(line[4:] for line in lines) for lines in shown]
 
@@ -33,10 +32,23 @@ def _commands(block: str) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("rgbd-perception ")]
 
 
+@pytest.mark.parametrize("page", ["training", "teacher"])
+def test_commands_of_a_page_are_understood(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    text = (repository / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    commands = [command for block in _blocks(text) for command in _commands(block)]
+    assert len(commands) >= 5
+    for name, *arguments in commands:
+        monkeypatch.setattr(f"rgbd_perception.cli.{name}.run", lambda args: 0)
+        assert main([name, *arguments]) == 0
+
+
 @pytest.mark.slow
 def test_every_command_of_the_walk(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = _blocks((repository / "docs" / "training.md").read_text(encoding="utf-8"))
+    page = (repository / "docs" / "training.md").read_text(encoding="utf-8")
+    blocks = _blocks(page.split(SECTION, 1)[1].split("\n## ", 1)[0])
     (recipe,) = (block for block in blocks if block.startswith("model: "))
     Path("my_rooms.yaml").write_text(recipe)
     torch.save({"segmenter": create_model(MODEL, num_classes=40).state_dict()}, "published.pth")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -24,6 +27,7 @@ from rgbd_perception.training.recipe import Recipe
 from rgbd_perception.training.teacher.class_rows import read_class_rows
 from rgbd_perception.training.teacher.pickled_dicts import read_embedding_dicts
 from rgbd_perception.training.teacher.taught import taught_views
+from rgbd_perception.training.view_batches import ViewBatches
 from rgbd_perception.training.view_training import open_mixture
 from rgbd_perception.training.yaml_config import build
 from test.training.teacher.rooms import CLASSES, write_views
@@ -115,42 +119,65 @@ def test_generated_rooms_are_taught_and_learned_from(tmp_path: Path) -> None:
     assert set(view.embeddings.ids) <= set(np.unique(view.segments))
 
 
+@pytest.mark.parametrize(("cells", "first"), [("corner", 0), ("centre", 2)])
+def test_a_student_with_cells_learns_their_corners_or_centres(tmp_path: Path, cells: str, first: int) -> None:
+    data = write_views(tmp_path / "data", 1)
+    label = cv2.imread(str(data / "label" / "view0.png"), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(data / "label" / "view0.png"), np.roll(label, 1, axis=(0, 1)))  # edges inside of cells
+    assert teach(data, data) == 0
+    recipe = build(
+        Recipe,
+        {
+            "model": "dveformer_reducedres",
+            "batch": 1,
+            "data": [{"folder": "data", "split": "all", "teacher": "text__all-MiniLM-L6-v2"}],
+            "loss": {"kind": "distillation", "cells": cells},
+        },
+        "test",
+    )
+    mixture = open_mixture(recipe, tmp_path)
+    batch = ViewBatches(mixture, recipe, stride=4).make(0, 0.0, 0, 1)
+    segments, ids = mixture.view(0).segments[first::4, first::4], mixture.view(0).embeddings.ids
+    assert batch.indices.shape == (1, 3, 4)
+    np.testing.assert_array_equal(ids[batch.indices[0] - 1], segments)
+    assert not np.array_equal(segments, mixture.view(0).segments[2 - first :: 4, 2 - first :: 4])
+
+
 @pytest.fixture
-def cluster() -> Iterator[str]:
-    """Address of a Ray cluster of two cores that somebody else started on this machine."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a Ray cluster of two cores that somebody else started on this machine, with a token."""
     pytest.importorskip("ray", reason="ray is not installed")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus", "2"]
-    command += ["--node-ip-address", "127.0.0.1", "--port", address.split(":")[1]]
-    command += ["--include-dashboard", "false", "--disable-usage-stats", "--object-store-memory", "80000000"]
+    command += ["--port", port, "--include-dashboard", "false", "--disable-usage-stats"]
     with tempfile.TemporaryDirectory(prefix="ray_") as folder:  # short: the names of sockets have a limit
-        process = subprocess.Popen(
-            [*command, "--temp-dir", folder], stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        command += ["--object-store-memory", "80000000", "--temp-dir", folder]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         try:
             assert process.stdout is not None
             assert any("Ray runtime started" in line for line in process.stdout), "the cluster did not start"
-            yield address
+            yield f"127.0.0.1:{port}"
         finally:
             process.terminate()  # it stops what it started
             try:
-                process.wait(30.0)
+                process.wait(60.0)
             finally:
-                if process.poll() is None:
+                with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.slow
-def test_a_cluster_by_its_address_gives_the_same_bytes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], cluster: str
-) -> None:
+def test_a_cluster_by_its_address_gives_the_same_bytes(tmp_path: Path, cluster: str) -> None:
     data = write_views(tmp_path / "data", 12)
-    assert teach(data, tmp_path / "here") == 0
-    arguments = ["teach", str(data), "--teacher", "text", "--out", str(tmp_path / "there"), "--ray", cluster]
-    assert cli.main(arguments) == 0
-    assert "12 taught, 0 failed" in capsys.readouterr().out.splitlines()[-2]
+    for out, workers in (("here", ["--workers", "1"]), ("there", ["--ray", cluster])):
+        command = [sys.executable, "-m", "rgbd_perception.cli.main", "teach", str(data), "--teacher", "text"]
+        command += ["--out", str(tmp_path / out), *workers]
+        told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+        assert "12 taught, 0 failed" in told
     here, there = (
         {path.relative_to(root): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
         for root in (tmp_path / "here", tmp_path / "there")
