@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,16 +20,17 @@ import numpy as np
 import pytest
 
 from rgbd_perception.cli import main as cli
+from rgbd_perception.errors import UserError
 from rgbd_perception.text import registry
 from rgbd_perception.text.encoder import CachingTextEncoder
 from rgbd_perception.training.datasets.opening import open_views
 from rgbd_perception.training.datasets.options import ALL
-from rgbd_perception.training.recipe import Recipe
+from rgbd_perception.training.recipe import DataSetConfig, Distillation, Recipe
 from rgbd_perception.training.teacher.class_rows import read_class_rows
 from rgbd_perception.training.teacher.pickled_dicts import read_embedding_dicts
 from rgbd_perception.training.teacher.taught import taught_views
 from rgbd_perception.training.view_batches import ViewBatches
-from rgbd_perception.training.view_training import open_mixture
+from rgbd_perception.training.view_training import open_mixture, text_space
 from rgbd_perception.training.yaml_config import build
 from test.training.teacher.rooms import CLASSES, write_views
 
@@ -117,6 +119,18 @@ def test_generated_rooms_are_taught_and_learned_from(tmp_path: Path) -> None:
     view = open_mixture(recipe, tmp_path).view(1)
     assert view.embeddings is not None and view.embeddings.vectors.shape[1:] == (1, 10)
     assert set(view.embeddings.ids) <= set(np.unique(view.segments))
+
+
+def test_weights_are_of_the_text_space_of_their_teachers(tmp_path: Path) -> None:
+    assert teach(write_views(tmp_path / "ours", 1), tmp_path / "ours") == 0
+    ours = DataSetConfig("ours", "all", teacher="text__all-MiniLM-L6-v2")
+    theirs = DataSetConfig("theirs", "all", teacher="alpha_clip__l14-336-grit-20m")
+    recipe = Recipe(model="dveformer_reducedres", data=(ours,), loss=Distillation())
+    assert text_space(recipe, tmp_path) == "all-MiniLM-L6-v2"
+    assert text_space(replace(recipe, data=(theirs,)), tmp_path) == "open_clip:ViT-L-14-336"
+    assert text_space(replace(recipe, data=(DataSetConfig("shards"),)), tmp_path) == "all-MiniLM-L6-v2"
+    with pytest.raises(UserError, match="teachers of one text space"):
+        text_space(replace(recipe, data=(ours, theirs)), tmp_path)
 
 
 @pytest.mark.parametrize(("cells", "first"), [("corner", 0), ("centre", 2)])
