@@ -6,6 +6,10 @@ FOLDER has color/, depth/ (16 bit millimetres) and label40/ (0 = void, 1..40) wi
 windows of each of the first two images are written as a data set of a user's own, and trained on through the
 ordinary loop without augmentation. The network is the smallest of its family; those of EMSAFormer and
 DVEFormer have the small backbone of rgbd_mini. DVEFormer's teacher says one random vector for each class.
+
+A network that answers in cells of 4 x 4 pixels is taught one pixel of each, so there is a limit to what it
+can learn: what right cells make of the labels, when they are interpolated. It stands beside the result
+("limit"); such a network gets larger windows, whose limit is higher.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from rgbd_perception.models import create_model
 from rgbd_perception.models.class_names import class_names
 from rgbd_perception.models.dveformer import DVEFORMER_CONFIGS
 from rgbd_perception.training.datasets.views import LabelledViews
@@ -47,8 +52,8 @@ from rgbd_perception.training.view_training import make_view_trainer, open_mixtu
 WINDOWS = ((60, 40), (200, 260))
 """Top left corners of the windows of an image."""
 
-SIZE, SHRUNK = (240, 360), (64, 96)
-"""Of a window in the image, and of what is trained on."""
+SIZE, SHRUNK, SHRUNK_FOR_CELLS = (240, 360), (64, 96), (160, 240)
+"""Of a window in the image, of what is trained on, and of that where the output is coarser than the input."""
 
 TEACHER = "random"
 SMALL_SWIN = DVEFORMER_CONFIGS["rgbd_mini"].backbone
@@ -70,6 +75,11 @@ FAMILIES: dict[str, Recipe] = {
     "emsaformer": Recipe(model="emsaformer_semantic_mlp", settings=SMALL, loss=CrossEntropy()),
     "dveformer": Recipe(
         model="dveformer_fullres", settings={**SMALL, "embedding_dim": 64}, loss=Distillation()
+    ),
+    "dveformer_reduced": Recipe(
+        model="dveformer_reducedres",
+        settings={**SMALL, "embedding_dim": 64},
+        loss=Distillation(cells="centre"),
     ),
 }
 
@@ -95,8 +105,10 @@ def main() -> None:
 def overfit(recipe: Recipe, images: Path, work: Path, steps: int, rate: float) -> dict[str, float]:
     """Train on the four windows; ``accuracy`` of their labelled pixels, and how long it took."""
     torch.manual_seed(0)
-    write_windows(images, work / "four")
+    stride = create_model(recipe.model, **recipe.settings).config.stride
     distils = isinstance(recipe.loss, Distillation)
+    coarse = distils and stride > 1
+    write_windows(images, work / "four", SHRUNK_FOR_CELLS if coarse else SHRUNK)
     recipe = replace(
         recipe,
         data=(DataSetConfig("four", "all", teacher=TEACHER if distils else ""),),
@@ -117,11 +129,14 @@ def overfit(recipe: Recipe, images: Path, work: Path, steps: int, rate: float) -
     views = open_mixture(recipe, work)
     network: Any = trainer.network.eval()
     accuracy = embedding_accuracy(network, views, rows) if distils else score_views(network, views).accuracy
-    return {"accuracy": round(accuracy, 4), "steps": steps, "seconds": round(seconds, 1)}
+    result = {"accuracy": round(accuracy, 4), "steps": steps, "seconds": round(seconds, 1)}
+    if coarse:
+        result["limit"] = round(best_of_cells(views, recipe.loss.cells, stride), 4)
+    return result
 
 
-def write_windows(images: Path, folder: Path) -> None:
-    """The four windows as a folder of a user's own; labels 0-based with 255 = none."""
+def write_windows(images: Path, folder: Path, size: tuple[int, int]) -> None:
+    """The four windows, reduced to ``size``, as a folder of a user's own; labels 0-based with 255 = none."""
     for kind in ("color", "depth", "label"):
         (folder / kind).mkdir(parents=True)
     (folder / "classes.txt").write_text("\n".join(class_names(40)) + "\n")
@@ -130,16 +145,18 @@ def write_windows(images: Path, folder: Path) -> None:
             cut = (slice(top, top + SIZE[0]), slice(left, left + SIZE[1]))
             label = cv2.imread(str(images / "label40" / path.name), cv2.IMREAD_UNCHANGED)[cut]
             shown = {
-                "color": cv2.resize(cv2.imread(str(path))[cut], SHRUNK[::-1], interpolation=cv2.INTER_AREA),
-                "depth": _nearest(cv2.imread(str(images / "depth" / path.name), cv2.IMREAD_UNCHANGED)[cut]),
-                "label": _nearest(label - np.uint8(1)),
+                "color": cv2.resize(cv2.imread(str(path))[cut], size[::-1], interpolation=cv2.INTER_AREA),
+                "depth": _nearest(
+                    cv2.imread(str(images / "depth" / path.name), cv2.IMREAD_UNCHANGED)[cut], size
+                ),
+                "label": _nearest(label - np.uint8(1), size),
             }
             for kind, image in shown.items():
                 cv2.imwrite(str(folder / kind / f"{path.stem}_{number}.png"), image)
 
 
-def _nearest(image: Any) -> Any:
-    return cv2.resize(image, SHRUNK[::-1], interpolation=cv2.INTER_NEAREST)
+def _nearest(image: Any, size: tuple[int, int]) -> Any:
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def class_rows(dim: int) -> np.ndarray:
@@ -173,6 +190,20 @@ def embedding_accuracy(network: Any, views: LabelledViews, rows: np.ndarray) -> 
         found = F.interpolate(scores, view.shape, mode="bilinear").argmax(dim=1)[0].cpu().numpy()
         right += int((found == view.semantic)[view.semantic >= 0].sum())
         total += int((view.semantic >= 0).sum())
+    return right / total
+
+
+def best_of_cells(views: LabelledViews, cells: str, stride: int) -> float:
+    """Share of labelled pixels that are right where each cell says the class of the pixel that teaches it."""
+    right = total = 0
+    first = stride // 2 if cells == "centre" else 0
+    for index in range(len(views)):
+        truth = torch.from_numpy(views.view(index).semantic.astype(np.int64))
+        taught = F.one_hot(truth[first::stride, first::stride] + 1)[..., 1:]
+        scores = taught.permute(2, 0, 1)[None].float()
+        found = F.interpolate(scores, tuple(truth.shape), mode="bilinear").argmax(dim=1)[0]
+        right += int((found == truth)[truth >= 0].sum())
+        total += int((truth >= 0).sum())
     return right / total
 
 

@@ -47,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--classes", type=int, default=0, metavar="N", help="of ScanNet: 20 or 40 (default)")
     check.add_argument(
-        "--every", type=int, default=1, metavar="N", help="list of each N-th frame (ScanNet, Hypersim)"
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="each N-th frame (not of lists and own folders)",
     )
     check.add_argument(
         "--condition", default="", metavar="WORD", help="part of the path of the views wanted (DeLiVER)"

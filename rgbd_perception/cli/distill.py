@@ -11,6 +11,7 @@ from rgbd_perception.cli.train import INTERRUPTED, add_run_arguments, run_recipe
 from rgbd_perception.errors import UserError
 
 NAME = "distill"
+INTERMIXED = True
 HELP = "train a network towards text-aligned embeddings"
 EPILOG = """examples:
   rgbd-perception distill config/train/rgbd_mini.yaml --minutes 60

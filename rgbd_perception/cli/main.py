@@ -6,6 +6,7 @@ A sub-command is a module with
     EPILOG                examples, printed below the options
     add_arguments(parser) declares its options
     run(args) -> int      does the work; the exit status
+    INTERMIXED = True     only where positional arguments (key=value) may also stand behind options
 
 Only the module of the chosen sub-command is imported: ``--help`` costs neither torch nor ROS.
 Exit status: 0 success, 2 bad input (one line on standard error), 130 interrupted.
@@ -90,7 +91,8 @@ def _run(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(command)
-    status: int = module.run(command.parse_args(arguments[1:]))
+    parse = command.parse_intermixed_args if hasattr(module, "INTERMIXED") else command.parse_args
+    status: int = module.run(parse(arguments[1:]))
     sys.stdout.flush()  # here, where a broken pipe is caught
     return status
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rgbd_perception.cli.output import add_json_argument, text_output, warn_untrained, write_json
 from rgbd_perception.errors import UserError
@@ -25,9 +25,17 @@ EPILOG = """examples:
 
 --rows is the file with texts and visual means of the classes that `rgbd-perception teach` writes; without it
 only texts and a linear probe that starts from them. The published protocol normalises depth with the
-statistics of the data set and trains the probe on a network in train mode (--base train)."""
+statistics of the data set, trains the probe on a network in train mode (--base train) and keeps the epoch
+with the best mean IoU on the test split (--keep best)."""
 
 Item = TypeVar("Item")
+
+
+class Candidate(NamedTuple):
+    """A way from embeddings to classes; for a probe, after so many epochs."""
+
+    way: str
+    epoch: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mode of the frozen network while the probe is trained; none: no probe (default: %(default)s)",
     )
     parser.add_argument("--epochs", type=int, default=50, help="of the probe (default: %(default)s)")
+    parser.add_argument(
+        "--keep",
+        choices=("best", "last"),
+        default="best",
+        help="epoch of the probe that counts: the best on the test split, as the authors take it, or the "
+        "last, which has not seen that split (default: %(default)s)",
+    )
     parser.add_argument("--batch", type=int, default=4, help="views at once (default: %(default)s)")
     parser.add_argument(
         "--depth-statistics",
@@ -70,16 +85,19 @@ def run(args: argparse.Namespace) -> int:
         test = _views(args, args.test_split)
         depth = _statistics(args, loaded, test)
         ways = _ways(args, loaded, test, depth)
-        scores = _score(loaded, test, ways, depth)
+        scores, probes = _best(_score(loaded, test, ways, depth), args)
         ours = {way: 100.0 * result["mean_iou"] for way, result in scores.items()}
         published = published_scores(loaded.weights.info.model, test.info)
         print(score_table(ours, published, data_name(test.info)))
+        for way, probe in probes.items():
+            print(f"{way}: epoch {probe['epoch']} of {probe['epochs']}, the {args.keep}")
     result = {
         "model_id": loaded.weights.info.model_id,
         "data": data_name(test.info),
         "views": len(test),
         "depth_statistics": depth._asdict(),
         "scores": scores,
+        "probes": probes,
         "published_mean_iou": {way: value / 100.0 for way, value in published.items()},
     }
     write_json(args.json, result)
@@ -105,15 +123,16 @@ def _statistics(args: argparse.Namespace, loaded: LoadedNetwork, views: Labelled
 
 def _ways(
     args: argparse.Namespace, loaded: LoadedNetwork, test: LabelledViews, depth: DepthStatistics
-) -> dict[str, Any]:
-    """Rows (C, D) by way."""
+) -> dict[Candidate, Any]:
+    """Rows (C, D) by way and epoch: for a probe those of every epoch that may be kept."""
     import torch
 
     from rgbd_perception.training.linear_probe import ProbeConfig, train_probe
 
-    ways = {way: torch.from_numpy(rows) for way, rows in _class_rows(args, loaded, test).items()}
+    rows = {way: torch.from_numpy(matrix) for way, matrix in _class_rows(args, loaded, test).items()}
+    ways = {Candidate(way): matrix for way, matrix in rows.items()}
     modes = {"both": ("eval", "train"), "none": ()}.get(args.base, (args.base,))
-    start = ways.get("visual means", ways["text"])
+    start = rows.get("visual means", rows["text"])
     train = _views(args, args.train_split) if modes else test
     if train.info.classes != test.info.classes:
         raise UserError(f"{args.train_split} and {args.test_split} have different classes")
@@ -123,7 +142,9 @@ def _ways(
         def shown(batches: Iterable[Item], total: int, text: str = f"probe, base {mode}") -> Iterator[Item]:
             return _progress(batches, total, text, "batch")
 
-        ways[f"linear probe (base {mode})"] = train_probe(loaded.network, train, start, config, depth, shown)
+        epochs = train_probe(loaded.network, train, start, config, depth, shown)
+        for epoch in range(1, len(epochs) + 1) if args.keep == "best" else (len(epochs),):
+            ways[Candidate(f"linear probe (base {mode})", epoch)] = epochs[epoch - 1]
     return ways
 
 
@@ -145,8 +166,9 @@ def _class_rows(args: argparse.Namespace, loaded: LoadedNetwork, views: Labelled
 
 
 def _score(
-    loaded: LoadedNetwork, views: LabelledViews, ways: dict[str, Any], depth: DepthStatistics
-) -> dict[str, Any]:
+    loaded: LoadedNetwork, views: LabelledViews, ways: dict[Candidate, Any], depth: DepthStatistics
+) -> dict[Candidate, Any]:
+    """Scores of every candidate, in one pass over the views: the network is the same for all of them."""
     from rgbd_perception.training.labelled_outputs import score_rows
 
     def read() -> Iterator[LabelledView]:
@@ -155,6 +177,28 @@ def _score(
 
     confusions = score_rows(loaded.network.eval(), read(), ways, depth)
     return {way: counts.scores(views.info.classes).as_json() for way, counts in confusions.items()}
+
+
+def _best(
+    scored: dict[Candidate, Any], args: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Scores by way, and for the probes which epoch they are of."""
+    kept: dict[str, Candidate] = {}
+    for candidate, scores in scored.items():
+        best = kept.get(candidate.way)
+        if best is None or scores["mean_iou"] > scored[best]["mean_iou"]:
+            kept[candidate.way] = candidate
+    probes = {
+        way: {
+            "epoch": epoch,
+            "epochs": args.epochs,
+            "keep": args.keep,
+            "last_mean_iou": scored[Candidate(way, args.epochs)]["mean_iou"],
+        }
+        for way, epoch in kept.values()
+        if epoch
+    }
+    return {way: scored[candidate] for way, candidate in kept.items()}, probes
 
 
 def _progress(items: Iterable[Item], total: int, text: str, unit: str) -> Iterator[Item]:

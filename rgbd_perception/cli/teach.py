@@ -40,7 +40,7 @@ SHOWN_FAILURES = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("dataset", type=Path, help="folder of a labelled data set, in any known layout")
+    parser.add_argument("dataset", type=Path, help="folder of a labelled data set, or synthetic:SEED")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the embeddings go")
     parser.add_argument(
         "--teacher", choices=("alpha_clip", "text"), default="alpha_clip", help="default: %(default)s"
@@ -57,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", default="auto", help="of the data set (default: recognised)")
     parser.add_argument("--classes", type=int, default=0, metavar="N", help="length of the class list")
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="each Nth frame, where split files exist"
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="each Nth frame, where split files exist or rooms are generated",
     )
     parser.add_argument(
         "--workers",
@@ -105,11 +109,11 @@ def _open(args: argparse.Namespace) -> list[LabelledViews]:
 
 def _opener(args: argparse.Namespace, split: str) -> partial[LabelledViews]:
     """Opens a split; can be sent to another process."""
-    from rgbd_perception.training.datasets.opening import open_views
+    from rgbd_perception.training.datasets.opening import below, open_views
     from rgbd_perception.training.datasets.options import ViewOptions
 
     options = ViewOptions(classes=args.classes, every=args.every, need_depth=False)
-    return partial(open_views, args.dataset.absolute(), split, args.layout, options)
+    return partial(open_views, below(Path.cwd(), args.dataset), split, args.layout, options)
 
 
 def _spec(args: argparse.Namespace, views: LabelledViews) -> TeacherSpec:

@@ -9,11 +9,12 @@ from rgbd_perception.cli.output import add_json_argument, text_output, write_jso
 from rgbd_perception.errors import UserError
 
 NAME = "train"
+INTERMIXED = True
 HELP = "train a network on labelled data sets"
 EPILOG = """examples:
   rgbd-perception train config/train/geminifusion_mit_b3_nyuv2.yaml --data data
   rgbd-perception train config/train/geminifusion_mit_b3_nyuv2.yaml --data data --resume
-  rgbd-perception train config/train/emsaformer_nyuv2.yaml --data data batch=4 accumulate=2 precision=bf16
+  rgbd-perception train config/train/emsaformer_multitask_mlp_nyuv2.yaml batch=4 accumulate=2 precision=bf16
   torchrun --nnodes 2 --nproc-per-node 4 ... -m rgbd_perception train CONFIG --data data --out /shared/run
 
 key=value replaces values of the configuration. Ctrl-C saves; --resume goes on where it stopped. With

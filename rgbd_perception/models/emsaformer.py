@@ -6,8 +6,10 @@ authors' checkpoints load by name. ``inference.panoptic`` merges classes and ins
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Literal
 
 from torch import Tensor, nn
@@ -81,21 +83,44 @@ class EMSAFormer(SwinMultiNetwork):
         H and W must be multiples of ``input_multiple``. ``inference.preprocess.normalize`` makes the inputs.
         """
         encoded = self.encode(rgb, depth)
-        if not self.config.multitask:
-            return ModelOutput(logits=self._decode("semantic_decoder", encoded))
-        maps = activate(self._decode("panoptic_helper.instance_decoder", encoded))
-        # The scene follows from the context of the whole image, which is the first bin.
-        scene = self.decoders.get_submodule("scene_decoder._task_head")(encoded.pooled[0].flatten(1))
-        return ModelOutput(
-            logits=self._decode("panoptic_helper.semantic_decoder", encoded),
-            center=maps.center,
-            offset=maps.offset,
-            orientation=maps.orientation,
-            scene=scene,
-        )
+        maps = [decoder(encoded.context, encoded.skips) for decoder in self._dense_decoders()]
+        return _output(maps, self._scene(encoded))
 
-    def _decode(self, decoder: str, encoded: Encoded) -> Tensor:
-        return self.decoders.get_submodule(decoder)(encoded.context, encoded.skips)
+    def forward_with_sides(self, rgb: Tensor, depth: Tensor) -> list[ModelOutput]:
+        """For training: what ``forward`` returns, then the side outputs at ``emsanet_decoder.SIDE_STRIDES``.
+
+        A side output has maps of the EMSANet decoders only; there is none where no decoder is one.
+        """
+        encoded = self.encode(rgb, depth)
+        maps = [
+            decoder.outputs(encoded.context, encoded.skips)
+            if isinstance(decoder, EmsanetDecoder)
+            else [decoder(encoded.context, encoded.skips)]
+            for decoder in self._dense_decoders()
+        ]
+        output, *sides = zip_longest(*maps)
+        return [_output(output, self._scene(encoded)), *(_output(side) for side in sides)]
+
+    def _dense_decoders(self) -> list[nn.Module]:
+        """The semantic decoder, and that of instances where there is one."""
+        if not self.config.multitask:
+            return [self.decoders.get_submodule("semantic_decoder")]
+        names = ("semantic_decoder", "instance_decoder")
+        return [self.decoders.get_submodule(f"panoptic_helper.{name}") for name in names]
+
+    def _scene(self, encoded: Encoded) -> Tensor | None:
+        """It follows from the context of the whole image, which is the first bin."""
+        if not self.config.multitask:
+            return None
+        return self.decoders.get_submodule("scene_decoder._task_head")(encoded.pooled[0].flatten(1))
+
+
+def _output(maps: Sequence[Tensor | None], scene: Tensor | None = None) -> ModelOutput:
+    """Of the class scores and, where there is a second map, what the instance head made; None: not there."""
+    logits, instances = maps[0], maps[1] if len(maps) > 1 else None
+    if instances is None:
+        return ModelOutput(logits=logits, scene=scene)
+    return ModelOutput(logits=logits, scene=scene, **activate(instances)._asdict())
 
 
 def _semantic_decoder(config: EMSAFormerConfig) -> nn.Module:

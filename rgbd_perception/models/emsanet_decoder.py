@@ -12,6 +12,8 @@ from rgbd_perception.models.layers import ConvNormRelu, LearnedUpsampling
 
 BLOCKS = 3
 DROPOUT = 0.2
+SIDE_STRIDES = (32, 16, 8)
+"""Input pixels along one side of a cell of the side outputs."""
 
 HeadFactory = Callable[[int, int], nn.Module]
 """(input channels, number of learned upsamplings) -> head."""
@@ -83,10 +85,11 @@ class EmsanetDecoder(nn.Module):
         """``context`` (B, C, h, w) at stride 32; ``skips`` (B, h, w, C) at strides 4, 8, 16."""
         return self._task_head(self.features(context, skips)[-1])
 
-    def side_outputs(self, context: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Outputs at strides 32, 16 and 8 for training."""
-        features = self.features(context, skips)[:-1]
-        return [head(part) for head, part in zip(self._side_output_heads, features, strict=True)]
+    def outputs(self, context: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
+        """The output, and for training those of the side heads at ``SIDE_STRIDES``."""
+        *coarse, finest = self.features(context, skips)
+        sides = [head(part) for head, part in zip(self._side_output_heads, coarse, strict=True)]
+        return [self._task_head(finest), *sides]
 
     def features(self, context: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
         """Inputs of the heads, from stride 32 to 4."""

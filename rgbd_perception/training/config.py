@@ -11,28 +11,8 @@ from rgbd_perception.training.batches import BatchConfig
 from rgbd_perception.training.crops import CropConfig
 from rgbd_perception.training.run_config import BudgetConfig, RunConfig
 from rgbd_perception.training.schedule import Phase, RateConfig
+from rgbd_perception.training.views_config import ViewsConfig
 from rgbd_perception.training.yaml_config import build, read_values
-
-
-@dataclass(frozen=True)
-class SplitConfig:
-    """Apartments of one split: seeds ``first_seed`` to ``first_seed + apartments - 1``."""
-
-    first_seed: int
-    apartments: int
-
-
-@dataclass(frozen=True)
-class ViewsConfig:
-    """What is rendered. The seeds of the splits must not overlap; only evaluation sees those of ``test``."""
-
-    size: tuple[int, int] = (240, 320)
-    views_per_apartment: int = 12
-    apartments_per_shard: int = 6
-    descriptions: int = 3
-    train: SplitConfig = SplitConfig(0, 600)
-    validation: SplitConfig = SplitConfig(900_000, 12)
-    test: SplitConfig = SplitConfig(1_000_000, 36)
 
 
 @dataclass(frozen=True)
@@ -81,7 +61,7 @@ class TrainConfig(RunConfig):
     threads: int = 1
     branch_scale: float = 0.2
     budget: BudgetConfig = field(default_factory=BudgetConfig)
-    views: ViewsConfig = ViewsConfig()
+    views: ViewsConfig = field(default_factory=ViewsConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
     phases: tuple[Phase, ...] = field(default_factory=_default_phases)
     loss: LossConfig = LossConfig()

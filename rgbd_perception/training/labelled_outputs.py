@@ -6,8 +6,8 @@ embeddings, are interpolated to the size of the labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from rgbd_perception.models.network import Network
 from rgbd_perception.training.datasets.views import LabelledView
 from rgbd_perception.training.metrics import Confusion
 from rgbd_perception.training.view_geometry import resize_view
+
+Way = TypeVar("Way", bound=Hashable)
 
 
 class DepthStatistics(NamedTuple):
@@ -49,10 +51,10 @@ def embed_views(model: Network, views: Sequence[LabelledView], depth: DepthStati
 def score_rows(
     model: Network,
     views: Iterable[LabelledView],
-    rows: Mapping[str, Tensor],
+    rows: Mapping[Way, Tensor],
     depth: DepthStatistics,
-) -> dict[str, Confusion]:
-    """Counts of pixels for every way from embeddings to classes: its name and its rows (C, D).
+) -> dict[Way, Confusion]:
+    """Counts of pixels for every way from embeddings to classes: what it is called and its rows (C, D).
 
     Raises UserError for rows of another length than the embeddings.
     """

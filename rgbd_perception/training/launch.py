@@ -43,16 +43,16 @@ def launch(config: RunConfig, work: Work, *arguments: Any) -> Any:
     fabric = make_fabric(config)
     if fabric.world_size == 1 or _started_by_torchrun():
         return fabric.launch(_Member(config, work, arguments))
-    from torch.multiprocessing import ProcessExitedException
+    from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
     complaints = multiprocessing.get_context("spawn").SimpleQueue()
     with _HandSignalsOn() as signals:
         try:
             return fabric.launch(_Member(config, work, arguments, complaints))
-        except ProcessExitedException:
-            if not complaints.empty():
+        except ProcessException as error:
+            if not complaints.empty():  # the others may have failed too: they lost the one that complained
                 raise UserError(complaints.get()) from None
-            if signals.seen:  # they came before the processes could care for them
+            if signals.seen and isinstance(error, ProcessExitedException):  # before they could care for them
                 raise KeyboardInterrupt from None
             raise
 
@@ -130,8 +130,8 @@ class _Member:
     def __call__(self, fabric: Fabric) -> Any:
         import torch
 
-        if self._config.threads:
-            torch.set_num_threads(self._config.threads)
+        threads = torch.get_num_threads()  # of the whole process, in which others may go on afterwards
+        torch.set_num_threads(self._config.threads or threads)
         try:
             return self._work(fabric, *self._arguments)
         except UserError as error:
@@ -140,6 +140,7 @@ class _Member:
             self._complaints.put(str(error))
             raise SystemExit(2) from None
         finally:
+            torch.set_num_threads(threads)
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
 

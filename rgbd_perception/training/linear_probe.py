@@ -66,12 +66,11 @@ def train_probe(
     config: ProbeConfig,
     depth: DepthStatistics,
     progress: Progress = lambda batches, total: batches,
-) -> Tensor:
-    """Rows (C, D) of the probe, started at ``rows`` (C, D): class means as published, or texts.
+) -> list[Tensor]:
+    """Rows (C, D) of the probe after every epoch, started at ``rows`` (C, D): visual means or texts.
 
-    Median-frequency weights, void ignored, one learning rate for an epoch (one cycle). The weights of the
-    last epoch are returned; the authors keep those that are best on the test split. Raises UserError for
-    views that cannot be read.
+    Median-frequency weights, void ignored, one learning rate for an epoch (one cycle). The authors keep the
+    epoch that is best on the test split. Raises UserError for views that cannot be read.
     """
     device = next(model.parameters()).device
     weights = _class_weights(views).to(device)
@@ -83,8 +82,11 @@ def train_probe(
     cycle = OneCycle()
     optimizer = torch.optim.AdamW([probe], lr=peak, weight_decay=config.weight_decay)
     order = _batches(rng, len(views), config)
+    epochs: list[Tensor] = []
     with base_mode(model, config.base):
         for epoch, batch in progress(order, len(order)):
+            if epoch > len(epochs):
+                epochs.append(probe.detach().cpu().clone())
             for group in optimizer.param_groups:
                 group["lr"] = peak * cycle.factor(Moment(epoch, config.epochs, epoch / config.epochs, 1))
             seen = [augment(views.view(index), rng) for index in batch]
@@ -95,7 +97,7 @@ def train_probe(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return probe.detach().cpu()
+    return [*epochs, probe.detach().cpu()]
 
 
 def _batches(rng: np.random.Generator, views: int, config: ProbeConfig) -> list[Batch]:

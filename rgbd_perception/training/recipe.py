@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.training.datasets.options import ViewOptions
+from rgbd_perception.training.losses.semantic import Interpolation
 from rgbd_perception.training.rates import Constant, OneCycle, Stages, WarmupPoly
 from rgbd_perception.training.run_config import RunConfig
 from rgbd_perception.training.view_augmentation import (
@@ -29,8 +30,10 @@ Schedules = Constant | OneCycle | Stages | WarmupPoly
 class DataSetConfig:
     """One data set below the folder of data (``--data``).
 
-    fraction  of its views in every epoch, drawn anew
-    teacher   estimator whose embeddings of the segments are read, as `rgbd-perception teach` names it
+    folder      below it, or synthetic:SEED
+    fraction    of its views in every epoch, drawn anew
+    teacher     estimator whose embeddings of the segments are read, as `rgbd-perception teach` names it
+    embeddings  folder that `teach` wrote them into, below the folder of data; "": that of the data set
     """
 
     folder: str = "."
@@ -38,6 +41,7 @@ class DataSetConfig:
     layout: str = "auto"
     fraction: float = 1.0
     teacher: str = ""
+    embeddings: str = ""
     options: ViewOptions = field(default_factory=ViewOptions)
 
 
@@ -47,7 +51,8 @@ class ValidationConfig:
 
     ``every`` epochs, from epoch ``first`` on, and at the end; ``views`` of the data set, evenly spread (0:
     all). ``short_side`` that images and labels are resized to, each side up to a multiple of 32 (0: as they
-    are).
+    are); ``input_size`` (H, W) that images alone are resized to. ``interpolation`` of the class scores to the
+    labels.
     """
 
     data: DataSetConfig
@@ -55,6 +60,8 @@ class ValidationConfig:
     first: int = 0
     views: int = 0
     short_side: int = 480
+    input_size: tuple[int, int] | None = None
+    interpolation: Interpolation = "bilinear"
 
 
 @dataclass(frozen=True)
@@ -95,11 +102,12 @@ class GroupConfig:
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Cross-entropy of the one classifier."""
+    """Cross-entropy of the one classifier; with ``side_outputs`` also of those of an EMSANet decoder."""
 
     kind: ClassVar[str] = "cross_entropy"
     median_frequency: bool = False
     label_smoothing: float = 0.0
+    side_outputs: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,10 @@ class TwoHeads:
 
 @dataclass(frozen=True)
 class Multitask:
-    """EMSAFormer: classes, centres and offsets of instances, orientations, the scene; their weights."""
+    """EMSAFormer: classes, centres and offsets of instances, orientations, the scene; their weights.
+
+    ``side_outputs``: EMSANet decoders learn at strides 32, 16 and 8 too, where a cell counts like a pixel.
+    """
 
     kind: ClassVar[str] = "multitask"
     semantic: float = 1.0
@@ -126,15 +137,22 @@ class Multitask:
     offset: float = 2.0
     orientation: float = 0.5
     median_frequency: bool = True
+    side_outputs: bool = True
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """Towards the teacher's embeddings, from which ``diff_factor`` of the whole image's is taken away."""
+    """Towards the teacher's embeddings, from which ``diff_factor`` of the whole image's is taken away.
+
+    cells  pixel of a cell that a network below full resolution is taught by: its upper left "corner", as
+           published, or its "centre", where the interpolation of the output takes it to be (corners shift
+           every edge by half a cell less half a pixel)
+    """
 
     kind: ClassVar[str] = "distillation"
     distance: Literal["cosine", "mse", "l1"] = "cosine"
     diff_factor: float = 0.65
+    cells: Literal["corner", "centre"] = "corner"
 
 
 @dataclass(frozen=True)

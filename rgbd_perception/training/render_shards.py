@@ -8,8 +8,11 @@ that are there are not made again.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +23,8 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import UserError
 from rgbd_perception.sources.synthetic.concepts import CLASS_NAMES, describe
 from rgbd_perception.training.class_targets import encode_classes
-from rgbd_perception.training.config import SplitConfig, ViewsConfig
 from rgbd_perception.training.shards import ShardArrays, ShardInfo, write_shard
+from rgbd_perception.training.views_config import SplitConfig, ViewsConfig
 
 if TYPE_CHECKING:
     from rgbd_perception.sources.synthetic.apartment import Apartment
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 MAX_ROOMS = 3
 SPLITS = ("test", "validation", "train")
 CLASSES_FILE = "classes.npz"
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+"""Of numpy's libraries and of torch."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,41 @@ def render_all(views: ViewsConfig, root: Path, text_space: str, processes: int) 
         return
     from tqdm import tqdm
 
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, initializer=_start_worker, initargs=(text_space,)) as pool:
-        for _ in tqdm(
-            pool.imap_unordered(_run_job, jobs), total=len(jobs), desc="rendering", unit="shard", disable=None
-        ):
+    with _workers(text_space, min(processes, len(jobs))) as rendered:
+        for _ in tqdm(rendered(jobs), total=len(jobs), desc="rendering", unit="shard", disable=None):
             pass
+
+
+@contextmanager
+def _workers(text_space: str, processes: int) -> Iterator[Callable[[Iterable[Job]], Iterator[None]]]:
+    """Something that renders jobs, in so many processes: one is this one."""
+    if processes == 1:
+        from rgbd_perception.text import create_text_encoder
+
+        encoder = create_text_encoder(text_space)
+        yield partial(map, partial(render_shard, encoder=encoder))
+        return
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each(), context.Pool(processes, _start_worker, (text_space,)) as pool:
+        yield lambda jobs: pool.imap_unordered(_run_job, jobs)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started within this have one thread for linear algebra: more would wait for each other.
+
+    By the environment, because the libraries read it when they are loaded.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def missing_jobs(views: ViewsConfig, root: Path, text_space: str) -> list[Job]:
@@ -177,15 +211,13 @@ _worker_encoder: TextEncoder | None = None
 
 
 def _start_worker(text_space: str) -> None:
-    """One thread per process, one text encoder for all shards of a process."""
+    """One text encoder for all shards of a process."""
     global _worker_encoder
     import cv2
-    import torch
 
     from rgbd_perception.text import create_text_encoder
 
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    cv2.setNumThreads(1)  # it has no variable for that
     _worker_encoder = create_text_encoder(text_space)
 
 

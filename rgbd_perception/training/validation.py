@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.datasets.views import LabelledView, LabelledViews
-from rgbd_perception.training.losses.semantic import at_size_of
+from rgbd_perception.training.losses.semantic import Interpolation, at_size
 from rgbd_perception.training.metrics import Confusion, MeanOver, SegmentationScores
 from rgbd_perception.training.view_batches import stack_views
 from rgbd_perception.training.view_geometry import resize_view
@@ -23,13 +23,16 @@ def score_views(
     *,
     limit: int = 0,
     short_side: int = 0,
+    input_size: tuple[int, int] | None = None,
+    interpolation: Interpolation = "bilinear",
     over: MeanOver = "labelled",
 ) -> SegmentationScores:
     """Scores of the class scores of ``network`` (of the ensemble, where there are two streams).
 
     One view at a time, no flips. ``limit`` views, evenly spread (0: all). ``short_side``: images and labels
-    are resized so that it has this length, then each side up to a multiple of 32 (0: their own size). Class
-    scores are interpolated bilinearly.
+    are resized so that it has this length, then each side up to a multiple of 32 (0: their own size).
+    ``input_size`` (H, W): what the network sees is resized to it, labels are not. Class scores are
+    interpolated to the size of the labels.
     """
     from tqdm import tqdm
 
@@ -40,8 +43,9 @@ def score_views(
     was_training = network.training
     network.eval()
     for index in tqdm(chosen, desc="scoring", unit="view", delay=2, disable=None, leave=False):
-        view = views.view(int(index))
-        confusion.add(*_labels(network, resized(view, short_side), device))
+        view = resized(views.view(int(index)), short_side)
+        seen = view if input_size is None else resize_view(view, input_size)
+        confusion.add(view.semantic, _labels(network, seen, view.shape, interpolation, device))
     network.train(was_training)
     return confusion.scores(views.info.classes, over)
 
@@ -57,9 +61,13 @@ def resized(view: LabelledView, short_side: int) -> LabelledView:
 
 @torch.inference_mode()
 def _labels(
-    network: Network, view: LabelledView, device: torch.device
-) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Truth and prediction (H, W)."""
+    network: Network,
+    view: LabelledView,
+    shape: tuple[int, int],
+    interpolation: Interpolation,
+    device: torch.device,
+) -> NDArray[np.integer]:
+    """What ``network`` says about ``view``: classes of ``shape`` (H, W)."""
     batch = stack_views([view], extra_images(network))
     batch = batch._replace(
         color=batch.color.to(device),
@@ -68,5 +76,5 @@ def _labels(
     )
     logits = predict(network, batch).logits
     assert logits is not None
-    found = at_size_of(logits.float(), batch.labels).argmax(dim=1)[0].cpu().numpy()
-    return view.semantic, found
+    full = at_size(logits.float(), shape, interpolation)
+    return full.argmax(dim=1)[0].cpu().numpy()

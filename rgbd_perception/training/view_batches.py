@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,28 @@ from torch import Tensor
 from rgbd_perception.errors import UserError
 from rgbd_perception.training.datasets.mixture import Mixture, SampleOrder
 from rgbd_perception.training.datasets.views import IGNORED, LabelledView
-from rgbd_perception.training.losses import InstanceTargets, instance_targets, segment_targets
+from rgbd_perception.training.losses import InstanceTargets, instance_targets, segment_targets, side_sigma
+from rgbd_perception.training.losses.instances import COUNTED_WHERE, SIGMA
 from rgbd_perception.training.recipe import Augmentations, Distillation, Multitask, Recipe
 
 EXTRA_IMAGES = {"depth": "hha"}
 """Which image of a view a modality of the network is, where the names differ (DeLiVER)."""
+
+
+@dataclass(frozen=True)
+class SideOutputs:
+    """Tasks that a network answers at coarser ``strides`` too, to be trained there."""
+
+    strides: tuple[int, ...] = ()
+    semantic: bool = False
+    instances: bool = False
+
+
+class SideTargets(NamedTuple):
+    """Targets at one of the strides: ``labels`` and ``instances`` of a ViewBatch, empty without the task."""
+
+    labels: Tensor
+    instances: dict[str, Tensor]
 
 
 class ViewBatch(NamedTuple):
@@ -26,7 +44,8 @@ class ViewBatch(NamedTuple):
     color (B, H, W, 3) uint8, depth (B, H, W) float32 metres (0 none), extras: further images (B, H, W, 3)
     uint8 in the order of the network, labels (B, H, W) int64 (-1 none), scenes (B,) int64 (-1 none). Empty
     unless the loss needs them: instances, the fields of ``InstanceTargets``; tables, B tensors (S_b, D), and
-    indices (B, h, w) int32 of ``segment_targets``. ``counts``: what the terms of the loss are means over.
+    indices (B, h, w) int32 of ``segment_targets``; sides, targets of the side outputs. ``counts``: what the
+    terms of the loss are means over.
     """
 
     color: Tensor
@@ -35,6 +54,7 @@ class ViewBatch(NamedTuple):
     labels: Tensor
     scenes: Tensor
     instances: dict[str, Tensor]
+    sides: tuple[SideTargets, ...]
     tables: tuple[Tensor, ...]
     indices: Tensor
     names: tuple[str, ...]
@@ -49,19 +69,34 @@ class ViewBatch(NamedTuple):
             extras=tuple(extra[chosen] for extra in self.extras),
             labels=self.labels[chosen],
             scenes=self.scenes[chosen],
-            instances={name: target[chosen] for name, target in self.instances.items()},
+            instances=_part(self.instances, chosen),
+            sides=tuple(
+                SideTargets(side.labels[chosen], _part(side.instances, chosen)) for side in self.sides
+            ),
             tables=self.tables[chosen],
             indices=self.indices[chosen],
             names=self.names[chosen],
         )
 
 
+def _part(targets: dict[str, Tensor], chosen: slice) -> dict[str, Tensor]:
+    return {name: target[chosen] for name, target in targets.items()}
+
+
 class ViewBatches:
     """Batches of a mixture of data sets, in the order of its epochs."""
 
-    def __init__(self, mixture: Mixture, recipe: Recipe, stride: int, extras: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        mixture: Mixture,
+        recipe: Recipe,
+        stride: int,
+        extras: Sequence[str] = (),
+        sides: SideOutputs = SideOutputs(),
+    ) -> None:
         """stride: pixels along a side of a cell of the network's output; extras: names of further images."""
         self._mixture, self._recipe, self._stride, self._extras = mixture, recipe, stride, tuple(extras)
+        self._sides = sides
         self._order = SampleOrder(mixture, recipe.seed)
 
     @property
@@ -77,9 +112,10 @@ class ViewBatches:
         batch = stack_views(views, self._extras)
         loss = self._recipe.loss
         if isinstance(loss, Multitask):
-            batch = _with_instances(batch, views)
+            batch = batch._replace(instances=_instances(views))
+        batch = batch._replace(sides=_side_targets(views, self._sides))
         if isinstance(loss, Distillation):
-            batch = _with_targets(batch, views, loss.diff_factor, self._stride)
+            batch = _with_targets(batch, views, loss, self._stride)
         return batch._replace(counts=_counts(batch))
 
     def _view(self, position: int) -> LabelledView:
@@ -104,6 +140,7 @@ def stack_views(views: Sequence[LabelledView], extras: Sequence[str]) -> ViewBat
         labels=_stack([view.semantic.astype(np.int64) for view in views]),
         scenes=torch.tensor([view.scene for view in views]),
         instances={},
+        sides=(),
         tables=(),
         indices=torch.zeros(len(views), 0, 0, dtype=torch.int32),
         names=tuple(view.name for view in views),
@@ -111,26 +148,46 @@ def stack_views(views: Sequence[LabelledView], extras: Sequence[str]) -> ViewBat
     )
 
 
-def _with_instances(batch: ViewBatch, views: Sequence[LabelledView]) -> ViewBatch:
-    targets = []
-    for view in views:
-        instance = np.zeros(view.shape, np.int32) if view.instance is None else view.instance
-        labelled = torch.from_numpy(view.semantic != IGNORED)
-        targets.append(instance_targets(torch.from_numpy(instance), labelled, view.orientations))
-    names = InstanceTargets.__dataclass_fields__
-    return batch._replace(
-        instances={name: torch.cat([getattr(target, name) for target in targets]) for name in names}
+def _side_targets(views: Sequence[LabelledView], sides: SideOutputs) -> tuple[SideTargets, ...]:
+    """Targets made of the nearest labels at every stride, as published."""
+    return tuple(
+        SideTargets(
+            _stack([view.semantic[::stride, ::stride].astype(np.int64) for view in views])
+            if sides.semantic
+            else torch.zeros(len(views), 0, 0, dtype=torch.int64),
+            _instances(views, stride) if sides.instances else {},
+        )
+        for stride in sides.strides
     )
 
 
+def _instances(views: Sequence[LabelledView], stride: int = 1) -> dict[str, Tensor]:
+    """Fields of ``InstanceTargets`` for the outputs, or for side outputs of ``stride``."""
+    targets = []
+    for view in views:
+        instance = np.zeros(view.shape, np.int32) if view.instance is None else view.instance
+        labelled = torch.from_numpy(view.semantic[::stride, ::stride] != IGNORED)
+        targets.append(
+            instance_targets(
+                torch.from_numpy(instance[::stride, ::stride]),
+                labelled,
+                view.orientations,
+                SIGMA if stride == 1 else side_sigma(stride),
+            )
+        )
+    names = InstanceTargets.__dataclass_fields__
+    return {name: torch.cat([getattr(target, name) for target in targets]) for name in names}
+
+
 def _with_targets(
-    batch: ViewBatch, views: Sequence[LabelledView], diff_factor: float, stride: int
+    batch: ViewBatch, views: Sequence[LabelledView], loss: Distillation, stride: int
 ) -> ViewBatch:
-    """Tables, and index images reduced to the network's grid by nearest neighbour, as published."""
-    targets = [_targets(view, diff_factor) for view in views]
+    """Tables, and index images reduced to the network's grid: one pixel of each cell, as ``loss`` says."""
+    targets = [_targets(view, loss.diff_factor) for view in views]
+    cells = slice(stride // 2 if loss.cells == "centre" else 0, None, stride)
     return batch._replace(
         tables=tuple(torch.from_numpy(table) for table, _ in targets),
-        indices=_stack([np.ascontiguousarray(index[::stride, ::stride]) for _, index in targets]),
+        indices=_stack([np.ascontiguousarray(index[cells, cells]) for _, index in targets]),
     )
 
 
@@ -150,14 +207,13 @@ def _targets(view: LabelledView, diff_factor: float) -> tuple[NDArray[np.float32
 def _counts(batch: ViewBatch) -> dict[str, float]:
     if len(batch.tables):
         return {"distillation": float((batch.indices > 0).sum())}
-    counts = {"semantic": float((batch.labels != IGNORED).sum())}
+    labels = (batch.labels, *(side.labels for side in batch.sides))
+    counts = {"semantic": float(sum((part != IGNORED).sum() for part in labels))}
     if batch.instances:
-        counts |= {
-            "center": float(batch.instances["labelled"].sum()),
-            "offset": float(batch.instances["things"].sum()),
-            "orientation": float(batch.instances["oriented"].sum()),
-            "scene": float((batch.scenes != IGNORED).sum()),
-        }
+        instances = (batch.instances, *(side.instances for side in batch.sides))
+        for name, where in COUNTED_WHERE.items():
+            counts[name] = float(sum(part[where].sum() for part in instances))
+        counts["scene"] = float((batch.scenes != IGNORED).sum())
     return {**counts, "token_scores": float(len(batch.names))}
 
 

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from rgbd_perception.inference.preprocess import normalize
 from rgbd_perception.models import ModelOutput
+from rgbd_perception.models.emsaformer import EMSAFormer
+from rgbd_perception.models.emsanet_decoder import SIDE_STRIDES
 from rgbd_perception.models.geminifusion_deliver import GeminiFusionDeliver
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.tokenfusion import TokenFusion
 from rgbd_perception.training.losses import (
-    InstanceTargets,
-    center_loss,
-    cross_entropy_loss,
+    Terms,
+    center_terms,
+    cross_entropy_terms,
     distillation_loss,
     hard_pixel_loss,
-    offset_loss,
-    orientation_loss,
+    mean_over,
+    offset_terms,
+    orientation_terms,
     scene_loss,
     token_score_loss,
     two_head_loss,
 )
+from rgbd_perception.training.losses.instances import COUNTED_WHERE
 from rgbd_perception.training.objective import Objective
 from rgbd_perception.training.recipe import CrossEntropy, Distillation, Multitask, Recipe, TwoHeads
-from rgbd_perception.training.view_batches import ViewBatch
+from rgbd_perception.training.view_batches import SideOutputs, ViewBatch
+
+INSTANCE_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Terms]] = {
+    "center": center_terms,
+    "offset": offset_terms,
+    "orientation": orientation_terms,
+}
+
+
+class _Scale(NamedTuple):
+    """An output and what it should be: as the fields of a ViewBatch."""
+
+    output: ModelOutput
+    labels: Tensor
+    instances: dict[str, Tensor]
 
 
 class ViewObjective(Objective):
@@ -53,20 +74,38 @@ class ViewObjective(Objective):
         loss = self._recipe.loss
         if isinstance(loss, TwoHeads):
             return self._two_heads(batch, loss)
-        output = predict(self.network, batch)
         if isinstance(loss, Distillation):
+            output = predict(self.network, batch)
             assert output.embedding is not None
             height, width = batch.indices.shape[1:]
             pred = output.embedding[:, :, :height, :width]
             return {"distillation": distillation_loss(pred, batch.tables, batch.indices, loss.distance)}
-        assert output.logits is not None
-        weights = self._class_weights
+        scales = self._scales(batch)
         if isinstance(loss, CrossEntropy):
-            return {
-                "semantic": cross_entropy_loss(output.logits, batch.labels, weights, loss.label_smoothing)
-            }
-        semantic = loss.semantic * cross_entropy_loss(output.logits, batch.labels, weights)
-        return {"semantic": semantic, **_instance_terms(output, batch, loss)}
+            return {"semantic": self._semantic(scales, loss.label_smoothing)}
+        return {
+            "semantic": loss.semantic * self._semantic(scales),
+            **_instance_terms(scales, loss),
+            "scene": loss.scene * _scene(scales[0].output, batch.scenes),
+        }
+
+    def _scales(self, batch: ViewBatch) -> list[_Scale]:
+        """The network's output and its side outputs, as far as they are trained, with their targets."""
+        if not batch.sides:
+            return [_Scale(predict(self.network, batch), batch.labels, batch.instances)]
+        assert isinstance(self.network, EMSAFormer)
+        output, *sides = self.network.forward_with_sides(*inputs_of(self.network, batch))
+        return [
+            _Scale(output, batch.labels, batch.instances),
+            *(_Scale(side, *targets) for side, targets in zip(sides, batch.sides, strict=True)),
+        ]
+
+    def _semantic(self, scales: Sequence[_Scale], label_smoothing: float = 0.0) -> Tensor:
+        return mean_over(
+            cross_entropy_terms(output.logits, labels, self._class_weights, label_smoothing)
+            for output, labels, _ in scales
+            if output.logits is not None
+        )
 
     def _two_heads(self, batch: ViewBatch, loss: TwoHeads) -> dict[str, Tensor]:
         if not loss.token_scores:
@@ -82,18 +121,31 @@ class ViewObjective(Objective):
         }
 
 
-def _instance_terms(output: ModelOutput, batch: ViewBatch, loss: Multitask) -> dict[str, Tensor]:
-    assert output.center is not None and output.offset is not None and output.scene is not None
-    targets = InstanceTargets(**batch.instances)
-    terms = {
-        "center": loss.center * center_loss(output.center, targets.center, targets.labelled),
-        "offset": loss.offset * offset_loss(output.offset, targets.offset, targets.things),
-        "scene": loss.scene * scene_loss(output.scene, batch.scenes),
-    }
-    if output.orientation is not None:
-        turned = orientation_loss(output.orientation, targets.orientation, targets.oriented)
-        terms["orientation"] = loss.orientation * turned
+def _instance_terms(scales: Sequence[_Scale], loss: Multitask) -> dict[str, Tensor]:
+    """Centres, offsets and, for a network that predicts them, orientations; over all scales."""
+    terms = {}
+    for name, terms_of in INSTANCE_LOSSES.items():
+        if getattr(scales[0].output, name) is not None:
+            parts = [
+                terms_of(getattr(output, name), instances[name], instances[COUNTED_WHERE[name]])
+                for output, _, instances in scales
+            ]
+            terms[name] = getattr(loss, name) * mean_over(parts)
     return terms
+
+
+def _scene(output: ModelOutput, scenes: Tensor) -> Tensor:
+    assert output.scene is not None
+    return scene_loss(output.scene, scenes)
+
+
+def side_outputs_of(network: Network, recipe: Recipe) -> SideOutputs:
+    """Side outputs of ``network`` that are trained by ``recipe``."""
+    loss = recipe.loss
+    if not isinstance(network, EMSAFormer) or not isinstance(loss, CrossEntropy | Multitask):
+        return SideOutputs()
+    sides = SideOutputs(SIDE_STRIDES, network.config.semantic_decoder == "emsanet", network.config.multitask)
+    return sides if loss.side_outputs and (sides.semantic or sides.instances) else SideOutputs()
 
 
 def predict(network: Network, batch: ViewBatch) -> ModelOutput:

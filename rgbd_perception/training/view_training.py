@@ -14,9 +14,10 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.inference.weights import WeightsInfo, save_weights, write_whole
 from rgbd_perception.models import create_model
 from rgbd_perception.models.network import Network
+from rgbd_perception.text import DEFAULT_TEXT_SPACE
 from rgbd_perception.training.checkpoint import FILE_NAME, load_checkpoint_file
 from rgbd_perception.training.datasets.mixture import Mixture, Part
-from rgbd_perception.training.datasets.opening import open_views
+from rgbd_perception.training.datasets.opening import below, open_views
 from rgbd_perception.training.datasets.views import LabelledViews
 from rgbd_perception.training.initial_weights import load_backbone, load_weights
 from rgbd_perception.training.launch import launch
@@ -24,11 +25,12 @@ from rgbd_perception.training.losses.class_weights import ClassPixels
 from rgbd_perception.training.optimizers import make_optimizer
 from rgbd_perception.training.recipe import CrossEntropy, DataSetConfig, Distillation, Multitask, Recipe
 from rgbd_perception.training.run_config import BudgetConfig
+from rgbd_perception.training.teacher.registry import text_space_of
 from rgbd_perception.training.teacher.taught import taught_views
 from rgbd_perception.training.trainer import Trainer, Training
 from rgbd_perception.training.validation import score_views
 from rgbd_perception.training.view_batches import ViewBatches
-from rgbd_perception.training.view_objectives import ViewObjective, extra_images
+from rgbd_perception.training.view_objectives import ViewObjective, extra_images, side_outputs_of
 from rgbd_perception.training.yaml_config import write_values
 
 if TYPE_CHECKING:
@@ -39,9 +41,6 @@ WEIGHTS_FILE = "weights.safetensors"
 BEST_FILE = "best.safetensors"
 MOST_COUNTED = 2000
 """Views that class frequencies are counted on."""
-
-TEXT_SPACE = "open_clip:ViT-L-14-336"
-"""Of Alpha-CLIP's text tower, which DVEFormer learns from."""
 
 
 def train(recipe: Recipe, data: Path, out: Path, *, resume: bool) -> WeightsInfo | None:
@@ -72,6 +71,7 @@ def make_view_trainer(fabric: Fabric, recipe: Recipe, data: Path, out: Path) -> 
     """One process of a training. Raises UserError where data, weights and network do not fit."""
     recipe.check_parts(fabric.world_size * recipe.accumulate)
     mixture = open_mixture(recipe, data)
+    text_space(recipe, data)  # a contradiction is told before the work
     torch.manual_seed(recipe.seed)
     network = make_network(recipe, mixture)
     if recipe.backbone:
@@ -79,7 +79,9 @@ def make_view_trainer(fabric: Fabric, recipe: Recipe, data: Path, out: Path) -> 
     if recipe.weights:
         load_weights(network, Path(recipe.weights), recipe.weights_without, mixture.info.classes)
     optimizer = make_optimizer(network, recipe)
-    batches = ViewBatches(mixture, recipe, network.config.stride, extra_images(network))
+    batches = ViewBatches(
+        mixture, recipe, network.config.stride, extra_images(network), side_outputs_of(network, recipe)
+    )
     epoch_steps = batches.epoch_steps
     training = Training(
         objective=ViewObjective(network, recipe, _class_weights(recipe, mixture)),
@@ -131,11 +133,28 @@ def export(recipe: Recipe, data: Path, out: Path) -> WeightsInfo:
     network = make_network(recipe, views)
     notes = {"steps": checkpoint.step, "minutes": round(checkpoint.elapsed_s / 60.0, 1), "seed": recipe.seed}
     network.load_state_dict(checkpoint.average)
-    return _write(network, recipe, views, out / WEIGHTS_FILE, notes)
+    space = text_space(recipe, data) if network.has_embeddings else ""
+    return _write(network, recipe, views, out / WEIGHTS_FILE, notes, space)
+
+
+def text_space(recipe: Recipe, data: Path) -> str:
+    """The text space of the teachers that ``recipe`` learns from; without any, that of rendered views.
+
+    Raises UserError where teachers differ.
+    """
+    spaces = {text_space_of(_taught(item, data), item.teacher) for item in recipe.data if item.teacher}
+    if len(spaces) > 1:
+        raise UserError(f"data: expected teachers of one text space, got {', '.join(sorted(spaces))}")
+    return next(iter(spaces), DEFAULT_TEXT_SPACE)
 
 
 def _write(
-    network: Any, recipe: Recipe, views: LabelledViews, path: Path, notes: dict[str, Any]
+    network: Any,
+    recipe: Recipe,
+    views: LabelledViews,
+    path: Path,
+    notes: dict[str, Any],
+    text_space: str = "",
 ) -> WeightsInfo:
     """A weights file that inference reads: the settings that are not the model's own, and the classes."""
     with torch.device("meta"):
@@ -149,16 +168,22 @@ def _write(
         model=recipe.model,
         settings=settings,
         labels=() if network.has_embeddings else views.info.classes,
-        text_space=TEXT_SPACE if network.has_embeddings else "",
+        text_space=text_space,
         training={**notes, "data": views.info.name},
     )
     return save_weights(path, network.state_dict(), info)
 
 
 def _open(config: DataSetConfig, data: Path) -> LabelledViews:
-    root = data / config.folder
-    views = open_views(root, config.split, config.layout, config.options)
-    return taught_views(views, root, config.teacher) if config.teacher else views
+    views = open_views(below(data, config.folder), config.split, config.layout, config.options)
+    if not config.teacher:
+        return views
+    return taught_views(views, _taught(config, data), config.teacher)
+
+
+def _taught(config: DataSetConfig, data: Path) -> Path:
+    """The folder that `rgbd-perception teach` wrote into."""
+    return data / (config.embeddings or config.folder)
 
 
 def _class_weights(recipe: Recipe, mixture: Mixture) -> Tensor | None:
@@ -188,6 +213,8 @@ def _validation(recipe: Recipe, data: Path, out: Path, epoch_steps: int) -> dict
             views,
             limit=config.views,
             short_side=config.short_side,
+            input_size=config.input_size,
+            interpolation=config.interpolation,
             over=over,  # type: ignore[arg-type]
         )
         return result.mean_iou

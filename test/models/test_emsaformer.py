@@ -35,22 +35,38 @@ def test_networks_for_scannet_have_no_orientation() -> None:
     assert found["logits"].shape[1] == 20
 
 
-def test_side_outputs_for_training_at_coarser_scales() -> None:
-    model = tiny("emsaformer_semantic_emsanet")
+@pytest.mark.parametrize(
+    ("name", "of_sides"),
+    [
+        ("emsaformer_semantic_mlp", None),
+        ("emsaformer_semantic_emsanet", {"logits"}),
+        ("emsaformer_multitask_mlp", {"center", "offset", "orientation"}),
+        ("emsaformer_multitask_emsanet", {"logits", "center", "offset", "orientation"}),
+    ],
+)
+def test_side_outputs_for_training_at_coarser_scales(name: str, of_sides: set[str] | None) -> None:
+    model = tiny(name)
+    pair = torch.randn(1, 3, 64, 96), torch.randn(1, 1, 64, 96)
     with torch.no_grad():
-        encoded = model.encode(torch.randn(1, 3, 64, 96), torch.randn(1, 1, 64, 96))
-        sides = model.decoders["semantic_decoder"].side_outputs(encoded.context, encoded.skips)
-    assert [tuple(side.shape) for side in sides] == [
-        (1, CLASSES, 64 // stride, 96 // stride) for stride in (32, 16, 8)
-    ]
+        output, *sides = model.forward_with_sides(*pair)
+        usual = tensors(model(*pair))
+    assert {field: value.tolist() for field, value in tensors(output).items()} == {
+        field: value.tolist() for field, value in usual.items()
+    }
+    assert len(sides) == (0 if of_sides is None else 3)
+    for side, stride in zip(sides, (32, 16, 8), strict=bool(sides)):
+        found = tensors(side)
+        assert set(found) == of_sides
+        assert {tuple(value.shape[2:]) for value in found.values()} == {(64 // stride, 96 // stride)}
 
 
-def test_every_parameter_but_the_side_heads_learns() -> None:
+def test_every_parameter_learns_with_the_side_outputs() -> None:
     model = tiny("emsaformer_multitask_emsanet").train()
-    output = model(torch.randn(2, 3, 64, 64), torch.randn(2, 1, 64, 64))
-    sum((value * torch.randn_like(value)).sum() for value in tensors(output).values()).backward()
+    outputs = model.forward_with_sides(torch.randn(2, 3, 64, 64), torch.randn(2, 1, 64, 64))
+    values = [value for output in outputs for value in tensors(output).values()]
+    sum((value * torch.randn_like(value)).sum() for value in values).backward()
     idle = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
-    assert [name for name in idle if "_side_output_heads" not in name] == []
+    assert idle == []
 
 
 def test_an_unknown_decoder_is_refused() -> None:

@@ -131,11 +131,11 @@ class _Tensors(nn.Module):
     ("name", "overrides"),
     [
         ("dveformer_fullres", {}),
-        ("emsaformer_multitask_mlp", {}),
+        pytest.param("emsaformer_multitask_mlp", {}, marks=pytest.mark.slow),
         ("geminifusion_swin_tiny", {}),
         ("geminifusion_mit_b0", {"discriminator": "gmlp"}),
         ("two_stream_mit_b0", {"fusion": "shifted_window"}),
-        ("two_stream_swin_tiny", {"fusion": "cross_attention"}),
+        pytest.param("two_stream_swin_tiny", {"fusion": "cross_attention"}, marks=pytest.mark.slow),
     ],
 )
 def test_exports_with_constants_only(name: str, overrides: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ Everything happens on the meta device: shapes only, no memory and no arithmetic.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -59,7 +61,18 @@ def test_parameters(name: str) -> None:
     assert round(count / 1e6, 3) == PARAMETERS[name]
 
 
-@pytest.mark.parametrize(("name", "settings", "size", "billions"), MACS)
+def _first_of_each_name() -> list[Any]:
+    """All of MACS; what is not the first of its network is slow."""
+    names: set[str] = set()
+    cases = []
+    for case in MACS:
+        slow = case[0] in names or "large" in case[0]
+        cases.append(pytest.param(*case, marks=[pytest.mark.slow] if slow else []))
+        names.add(case[0])
+    return cases
+
+
+@pytest.mark.parametrize(("name", "settings", "size", "billions"), _first_of_each_name())
 def test_compute(name: str, settings: dict[str, str], size: tuple[int, int], billions: float) -> None:
     with torch.device("meta"):
         model = create_model(name, num_classes=20, **settings).eval()

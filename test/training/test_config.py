@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.training.config import SplitConfig, TrainConfig, ViewsConfig, load_config
+from rgbd_perception.training.config import TrainConfig, load_config
 from rgbd_perception.training.render_shards import check_splits
+from rgbd_perception.training.views_config import SplitConfig, ViewsConfig
 
 
 def _load(tmp_path: Path, text: str) -> TrainConfig:

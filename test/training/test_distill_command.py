@@ -17,7 +17,7 @@ from rgbd_perception.training.shards import open_shards
 from rgbd_perception.training.view_outputs import label_image
 
 CONFIG = {
-    "processes": 2,
+    "processes": 1,
     "budget": {"steps": 2},
     "views": {
         "size": [64, 96],
@@ -28,7 +28,7 @@ CONFIG = {
         "validation": {"first_seed": 10, "apartments": 1},
         "test": {"first_seed": 20, "apartments": 1},
     },
-    "phases": [{"start": 0.0, "batch": 4, "crop": {"size": [64, 64], "zoom": [0.9, 1.1]}}],
+    "phases": [{"start": 0.0, "batch": 2, "crop": {"size": [64, 64], "zoom": [0.9, 1.1]}}],
 }
 
 
@@ -60,6 +60,17 @@ def test_it_renders_trains_and_writes_weights_that_predict(weights: Path) -> Non
     prediction = predictor(frame)
     assert prediction.cell_labels.max() < len(predictor.vocabulary.names)
     assert prediction.embedding is not None and np.isfinite(prediction.embedding.astype(np.float32)).all()
+
+
+@pytest.mark.slow
+def test_two_processes_do_all_of_it_too(folder: Path) -> None:
+    shards, out = folder / "shards_of_two", folder / "run_of_two"
+    phases = [{**phase, "batch": 4} for phase in CONFIG["phases"]]
+    (folder / "two.yaml").write_text(yaml.safe_dump({**CONFIG, "processes": 2, "phases": phases}))
+    arguments = ["distill", str(folder / "two.yaml"), "--shards", str(shards), "--out", str(out)]
+    assert main(arguments) == 0
+    predictor = Predictor(out / "weights.safetensors")
+    assert predictor.vocabulary.names == open_shards(shards / "test")[0].info.class_names
 
 
 def test_a_run_is_not_overwritten_and_its_weights_can_be_written_again(

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from rgbd_perception.cli import main as cli
 from rgbd_perception.errors import UserError
+from rgbd_perception.inference.loading import LoadedNetwork
+from rgbd_perception.inference.weights import WeightsFile, WeightsInfo
 from rgbd_perception.models import ModelOutput
 from rgbd_perception.models.network import Network
 from rgbd_perception.training.datasets.class_lists import NYUV2_40
@@ -87,7 +89,7 @@ def mean_iou(views: LabelledViews, rows: Tensor) -> float:
 def test_the_probe_learns_what_the_start_does_not_know(views: ColoredViews, base: str) -> None:
     start = torch.ones(3, 3)
     torch.manual_seed(0)
-    rows = train_probe(ColorNetwork(), views, start, ProbeConfig(epochs=10, rate=0.8, base=base), DEPTH)
+    *_, rows = train_probe(ColorNetwork(), views, start, ProbeConfig(epochs=10, rate=0.8, base=base), DEPTH)
     assert mean_iou(views, start) < 0.4
     assert mean_iou(views, rows) > 0.8
     assert rows.shape == (3, 3) and not rows.requires_grad
@@ -97,8 +99,8 @@ def test_the_same_seed_gives_the_same_probe(views: ColoredViews) -> None:
     first, second = (
         train_probe(ColorNetwork(), views, torch.eye(3), ProbeConfig(epochs=2), DEPTH) for _ in range(2)
     )
-    assert torch.equal(first, second)
-    assert not torch.equal(first, train_probe(ColorNetwork(), views, torch.eye(3), ProbeConfig(1), DEPTH))
+    assert len(first) == 2 and not torch.equal(*first)
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
@@ -155,6 +157,33 @@ def test_the_command_scores_every_way(tmp_path: Path) -> None:
     scores = json.loads(result.read_text())
     assert set(scores["scores"]) == {"text", "visual means", "linear probe (base eval)"}
     assert scores["views"] == 2 and scores["data"] == "folder all, 3 classes"
+
+
+@pytest.mark.parametrize(("keep", "epoch"), [("best", 2), ("last", 3)])
+def test_the_best_epoch_is_kept_as_the_authors_do_or_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, epoch: int
+) -> None:
+    """Of a probe that is right after its second epoch and says one class at all others."""
+    data, result = write_views(tmp_path / "data", 2), tmp_path / "result.json"
+    network = ColorNetwork().eval()
+    info = WeightsInfo("rgbd_mini", {}, CLASSES, "test-space")
+    loaded = LoadedNetwork(network, WeightsFile(info, {}, np.eye(3, dtype=np.float32)))
+    monkeypatch.setattr("rgbd_perception.inference.loading.load_network", lambda *_: loaded)
+    monkeypatch.setattr(
+        "rgbd_perception.training.datasets.opening.open_views",
+        lambda *_: ColoredViews(open_views(data, ALL)),
+    )
+    wrong = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    monkeypatch.setattr(
+        "rgbd_perception.training.linear_probe.train_probe", lambda *_: [wrong, torch.eye(3), wrong]
+    )
+    splits = ["--train-split", "all", "--test-split", "all", "--epochs", "3", "--keep", keep]
+    assert cli.main(["probe", "ours", str(data), *splits, "--json", str(result)]) == 0
+    report = json.loads(result.read_text())
+    way = "linear probe (base eval)"
+    assert report["probes"][way]["epoch"] == epoch and report["probes"][way]["keep"] == keep
+    assert report["probes"][way]["last_mean_iou"] < 0.4
+    assert (report["scores"][way]["mean_iou"] > 0.8) == (keep == "best")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,9 @@ import pytest
 from rgbd_perception.sources.synthetic.concepts import CLASS_NAMES
 from rgbd_perception.text import create_text_encoder
 from rgbd_perception.training.class_targets import encode_classes
-from rgbd_perception.training.config import SplitConfig, ViewsConfig
-from rgbd_perception.training.render_shards import Job, missing_jobs, render_shard
+from rgbd_perception.training.render_shards import Job, load_classes, missing_jobs, render_all, render_shard
 from rgbd_perception.training.shards import Shard, open_shards
+from rgbd_perception.training.views_config import SplitConfig, ViewsConfig
 
 TEXT_SPACE = "all-MiniLM-L6-v2"
 VIEWS = ViewsConfig(
@@ -67,6 +69,18 @@ def test_only_missing_shards_are_made_and_seeds_are_those_of_the_split(tmp_path:
     done.mkdir(parents=True)
     (done / "shard.json").write_text("{}")
     assert [job.seeds for job in missing_jobs(VIEWS, tmp_path, TEXT_SPACE)] == [(20,), (10,), (2,)]
+
+
+def test_two_processes_render_what_one_does(rendered: Shard, tmp_path: Path) -> None:
+    views = replace(VIEWS, apartments_per_shard=1, train=SplitConfig(4, 1), validation=SplitConfig(10, 0))
+    before = dict(os.environ)
+    render_all(views, tmp_path, TEXT_SPACE, processes=2)
+    assert os.environ == before
+    assert [len(open_shards(tmp_path / split)) for split in ("train", "test")] == [1, 1]
+    (shard,) = open_shards(tmp_path / "train")
+    np.testing.assert_array_equal(shard.view(0).color, rendered.view(0).color)
+    np.testing.assert_allclose(shard.embeddings, rendered.embeddings, atol=2e-3)  # half floats
+    assert load_classes(tmp_path).shape == (len(CLASS_NAMES), 384)
 
 
 def test_every_class_has_its_own_embedding() -> None:

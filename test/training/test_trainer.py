@@ -119,11 +119,11 @@ def test_training_after_kill_9_goes_on_and_ends_the_same(root: Path) -> None:
 
 
 def test_it_learns_to_tell_colours_apart(root: Path) -> None:
-    config = _config(steps=40, batch=4)
+    config = _config(steps=16, batch=4)
     config = replace(config, phases=(Phase(0.0, 4, CropConfig((64, 96), (1.0, 1.0))),))
     assert _trainer(config, root, "run").run()
     model, notes = load_averaged_model(config, root / "run")
-    assert notes["steps"] == 40
+    assert notes["steps"] == 16
     scores = evaluate_model(model, open_shards(root / "validation"), class_embeddings())
     assert scores["by_text"]["color_and_depth"]["accuracy"] > 0.75
 

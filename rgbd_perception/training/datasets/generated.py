@@ -26,10 +26,12 @@ _MAX_DEPTH = 20.0
 class GeneratedViews:
     """The frames of one walk through a generated apartment (a LabelledViews)."""
 
-    def __init__(self, source: SyntheticSource) -> None:
+    def __init__(self, source: SyntheticSource, every: int = 1) -> None:
+        """``every``: each so manyth frame of the walk."""
         from rgbd_perception.sources.synthetic.concepts import CLASS_NAMES
 
         self._source = source
+        self._frames = range(0, len(source), every)
         listed = class_list(CLASS_NAMES)
         self._info = DataSetInfo("rooms", ALL, listed.names, listed.colors, listed.things)
 
@@ -39,15 +41,16 @@ class GeneratedViews:
         return self._info
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self._frames)
 
     def name(self, index: int) -> str:
         """The seed and the number of the frame."""
-        return f"seed-{self._source.seed}/frame-{index:06d}"
+        return f"seed-{self._source.seed}/frame-{self._frames[index]:06d}"
 
     def view(self, index: int) -> LabelledView:
         """View ``index``; the same bytes every time."""
-        frame, truth = self._source.load(index), self._source.truth(index)
+        number = self._frames[index]
+        frame, truth = self._source.load(number), self._source.truth(number)
         label = np.where(truth.label == UNKNOWN_LABEL, IGNORED, truth.label.astype(np.int32))
         return LabelledView(
             name=self.name(index),
@@ -59,15 +62,17 @@ class GeneratedViews:
         )
 
 
-def open_generated(spec: str, frames: int = 300, size: tuple[int, int] = (240, 320)) -> GeneratedViews:
-    """``synthetic:SEED`` with ``frames`` views of ``size`` (H, W). Raises UserError."""
+def open_generated(
+    spec: str, frames: int = 300, size: tuple[int, int] = (240, 320), every: int = 1
+) -> GeneratedViews:
+    """``synthetic:SEED``: every so manyth of ``frames`` views of ``size`` (H, W). Raises UserError."""
     from rgbd_perception.sources.synthetic import SyntheticSource
 
     seed = spec.removeprefix(PREFIX)
     if not seed.isdecimal():
         raise UserError(f"expected {PREFIX}SEED with a whole number, got {spec!r}")
     options = SourceOptions(max_depth=_MAX_DEPTH)
-    return GeneratedViews(SyntheticSource(int(seed), frames=frames, size=size, options=options))
+    return GeneratedViews(SyntheticSource(int(seed), frames=frames, size=size, options=options), every)
 
 
 def is_here(root: Path) -> bool:
@@ -82,5 +87,5 @@ def splits(root: Path) -> tuple[str, ...]:
 
 def open_split(root: Path, split: str, options: ViewOptions) -> GeneratedViews:
     """The apartment. Raises UserError."""
-    del split, options  # there is one split, of one form
-    return open_generated(str(root))
+    del split  # there is one
+    return open_generated(str(root), every=options.every)

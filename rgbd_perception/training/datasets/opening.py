@@ -48,6 +48,11 @@ LAYOUTS: Mapping[str, tuple[str, str]] = {
 """Name to module and to what it looks like, in the order in which they are tried."""
 
 
+def below(base: Path, folder: str | Path) -> Path:
+    """The data set ``folder`` below ``base``; one that is no folder (``synthetic:SEED``) as it is."""
+    return Path(folder) if layout_module("synthetic").is_here(Path(folder)) else base / folder
+
+
 def layout_module(layout: str) -> LayoutModule:
     """The module of a layout by name."""
     if layout not in LAYOUTS:

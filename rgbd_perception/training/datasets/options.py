@@ -16,7 +16,8 @@ class ViewOptions:
 
     classes         size of the class list where there are several (ScanNet: 20 or 40); 0: the usual one
     refined_depth   in-painted instead of raw depth (NYUv2, SUN RGB-D)
-    every           each so manyth frame, by the split files that exist (ScanNet, Hypersim); 1: all
+    every           each so manyth frame, by the split files that exist (ScanNet, Hypersim) or of generated
+                    rooms; 1: all
     instances       read instances and orientations where there are any
     need_depth      refuse a data set without depth
     depth_units     values for a metre in depth files of lists and of own folders

@@ -10,11 +10,15 @@ from rgbd_perception.training.losses.instances import (
     InstanceTargets,
     InstanceWeights,
     center_loss,
+    center_terms,
     instance_loss,
     instance_targets,
     offset_loss,
+    offset_terms,
     orientation_loss,
+    orientation_terms,
     scene_loss,
+    side_sigma,
 )
 from rgbd_perception.training.losses.semantic import (
     cross_entropy_loss,
@@ -24,4 +28,4 @@ from rgbd_perception.training.losses.semantic import (
     two_head_loss,
 )
 from rgbd_perception.training.losses.targets import segment_targets
-from rgbd_perception.training.losses.terms import Terms
+from rgbd_perception.training.losses.terms import Terms, mean_over

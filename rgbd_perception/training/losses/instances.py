@@ -22,6 +22,11 @@ SIGMA = 8.0
 """Standard deviation of a centre in pixels, as published."""
 
 
+def side_sigma(stride: int) -> float:
+    """That of a centre in the targets of side outputs, in cells of ``stride``: 4, 2, 1 for 8, 16, 32."""
+    return 4.0 * SIGMA / stride
+
+
 @dataclass(frozen=True)
 class InstanceTargets:
     """Targets of one or B views (leading axis B); h x w as the network's output.
@@ -40,6 +45,10 @@ class InstanceTargets:
     labelled: Tensor
     things: Tensor
     oriented: Tensor
+
+
+COUNTED_WHERE = {"center": "labelled", "offset": "things", "orientation": "oriented"}
+"""Field of the targets with the pixels that a map is judged on."""
 
 
 @dataclass(frozen=True)
@@ -113,18 +122,33 @@ def instance_loss(
 
 def center_loss(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error of heat maps (B, 1, h, w) over the pixels of ``mask`` (B, h, w)."""
-    return _mean_where((pred.float() - target).square().sum(dim=1), mask)
+    return center_terms(pred, target, mask).mean()
+
+
+def center_terms(pred: Tensor, target: Tensor, mask: Tensor) -> Terms:
+    """Sum and number of ``center_loss``."""
+    return _terms_where((pred.float() - target).square().sum(dim=1), mask)
 
 
 def offset_loss(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean over the pixels of ``mask`` (B, h, w) of ``|dy| + |dx|`` between offsets (B, 2, h, w)."""
-    return _mean_where((pred.float() - target).abs().sum(dim=1), mask)
+    return offset_terms(pred, target, mask).mean()
+
+
+def offset_terms(pred: Tensor, target: Tensor, mask: Tensor) -> Terms:
+    """Sum and number of ``offset_loss``."""
+    return _terms_where((pred.float() - target).abs().sum(dim=1), mask)
 
 
 def orientation_loss(pred: Tensor, target: Tensor, mask: Tensor, kappa: float = 1.0) -> Tensor:
     """Mean over the pixels of ``mask`` of ``1 - exp(kappa (cos(angle between) - 1))``, unit (B, 2, h, w)."""
+    return orientation_terms(pred, target, mask, kappa).mean()
+
+
+def orientation_terms(pred: Tensor, target: Tensor, mask: Tensor, kappa: float = 1.0) -> Terms:
+    """Sum and number of ``orientation_loss``."""
     cosine = (pred.float() * target).sum(dim=1)
-    return _mean_where(1.0 - torch.exp(kappa * (cosine - 1.0)), mask)
+    return _terms_where(1.0 - torch.exp(kappa * (cosine - 1.0)), mask)
 
 
 def scene_loss(logits: Tensor, scenes: Tensor, label_smoothing: float = 0.1) -> Tensor:
@@ -139,5 +163,5 @@ def scene_loss(logits: Tensor, scenes: Tensor, label_smoothing: float = 0.1) -> 
     return Terms(total, (scenes != IGNORED).sum()).mean()
 
 
-def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
-    return Terms(torch.where(mask, values, 0.0).sum(), mask.sum()).mean()
+def _terms_where(values: Tensor, mask: Tensor) -> Terms:
+    return Terms(torch.where(mask, values, 0.0).sum(), mask.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from rgbd_perception.training.losses.terms import Terms
 
 IGNORED = -1
 """Label of pixels without a class."""
+
+Interpolation = Literal["bilinear", "bicubic"]
+"""Of class scores; bicubic with the kernel of OpenCV (a = -0.75), which torch has too."""
 
 HARD_PROBABILITY = 0.7
 HARD_SHARE = 16
@@ -37,7 +41,7 @@ def cross_entropy_terms(
     """Sum of the losses of ``cross_entropy_loss`` in float32, and the number of labelled pixels."""
     weights = None if class_weights is None else class_weights.to(logits.device, torch.float32)
     total = F.cross_entropy(
-        at_size_of(logits, labels).float(),
+        at_size(logits, (labels.shape[1], labels.shape[2])).float(),
         labels.long(),
         weight=weights,
         ignore_index=IGNORED,
@@ -74,12 +78,11 @@ def token_score_loss(scores: Tensor, weight: float = 1e-6) -> Tensor:
     return weight * scores.float().abs().sum()
 
 
-def at_size_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """Logits (B, C, h, w) interpolated bilinearly (align_corners False) to labels (B, H, W)."""
-    size = (labels.shape[1], labels.shape[2])
+def at_size(logits: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Tensor:
+    """Logits (B, C, h, w) interpolated (align_corners False) to ``size`` (H, W)."""
     if tuple(logits.shape[2:]) == size:
         return logits
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(logits, size=size, mode=interpolation, align_corners=False)
 
 
 def _heads(output: ModelOutput) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,7 +92,7 @@ def _heads(output: ModelOutput) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _hard_pixels(logits: Tensor, labels: Tensor) -> Tensor:
-    scores = at_size_of(logits, labels).float()
+    scores = at_size(logits, (labels.shape[1], labels.shape[2])).float()
     losses = F.cross_entropy(scores, labels.long(), ignore_index=IGNORED, reduction="none")
     losses = losses[labels != IGNORED]
     least = len(losses) // HARD_SHARE

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -21,3 +23,10 @@ class Terms:
     def mean(self) -> Tensor:
         """The loss; 0, with a gradient of 0, where nothing was counted."""
         return self.total / self.count.clamp_min(1)
+
+
+def mean_over(parts: Iterable[Terms]) -> Tensor:
+    """The loss of all ``parts`` together, in which a pixel of each counts the same."""
+    parts = list(parts)
+    total, count = (torch.stack(column) for column in zip(*((p.total, p.count) for p in parts), strict=True))
+    return Terms(total.sum(), count.sum()).mean()

@@ -12,6 +12,7 @@ from rgbd_perception.errors import UserError
 from rgbd_perception.training.teacher.course import Course, Outcome, Worker
 
 INSTALL = "pip install 'rgbd_perception[ray]'"
+TOKEN_HINT = "; where the cluster asks for a token, set RAY_AUTH_MODE=token and its token here too"
 AHEAD = 2
 """Views that a worker has at once, so that it never waits for the next."""
 
@@ -75,8 +76,9 @@ def _start(ray: ModuleType, address: str | None, workers: int) -> None:
             ray.init(num_cpus=workers or None, include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise UserError(f"cannot reach Ray at {address or 'this machine'}: {error}") from error
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        hint = "" if address is None else TOKEN_HINT
+        raise UserError(f"cannot reach Ray at {address or 'this machine'}: {error}{hint}") from error
 
 
 def _slots(ray: ModuleType, gpu: bool) -> int:

@@ -10,6 +10,7 @@ from rgbd_perception import __version__
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.weights import write_whole
 from rgbd_perception.resources import PACKAGE
+from rgbd_perception.training.teacher.alpha_clip import TEXT_SPACE
 from rgbd_perception.training.teacher.base import TeacherSpec
 
 FILE = "creation_meta.json"
@@ -43,6 +44,12 @@ def register(root: Path, spec: TeacherSpec, *, images: bool) -> None:
     if images:
         _add(additional, IMAGE_ESTIMATORS, spec.name)
     _write(root, meta)
+
+
+def text_space_of(root: Path, estimator: str) -> str:
+    """The text space that embeddings are in; that of CLIP where no teacher of ours made them."""
+    teachers = _read(root).get(ADDITIONAL, {}).get(PACKAGE, {}).get("teachers", {})
+    return str(teachers.get(estimator, {}).get("text_space", TEXT_SPACE))
 
 
 def register_class_names(root: Path) -> None:
