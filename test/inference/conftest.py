@@ -27,12 +27,12 @@ def weights_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shallow_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The same of a network with one block a stage, two in the second: it is exported in half the time.
+    """The same of a network with one block a stage: it is exported in half the time.
 
     ``rgbd_mini`` is that network as long as a module uses this.
     """
     plain = DVEFORMER_CONFIGS["rgbd_mini"]
-    backbone = dataclasses.replace(plain.backbone, depths=(1, 2, 1, 1))
+    backbone = dataclasses.replace(plain.backbone, depths=(1, 1, 1, 1))
     path = tmp_path_factory.mktemp("weights") / "shallow.safetensors"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DVEFORMER_CONFIGS, "rgbd_mini", dataclasses.replace(plain, backbone=backbone))

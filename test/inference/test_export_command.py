@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import pytest
 
 from rgbd_perception.cli.main import main
@@ -48,6 +49,11 @@ def test_what_it_says(exported: Exported, shallow_path: Path) -> None:
     inputs = {value["name"]: (value["shape"], value["dtype"]) for value in said["inputs"]}
     assert inputs["depth"] == ([*SIZE, 2], "uint8")
     assert inputs["class_matrix"] == ([MAX_CLASSES, 384], "float32")
+    outputs = {value["name"]: value["shape"] for value in said["outputs"]}
+    assert outputs["labels"] == [16, 24] and outputs["embedding"] == [16, 24, 384]
+    model = onnx.load(exported.path)
+    assert [opset.version for opset in model.opset_import] == [17]
+    assert {node.domain for node in model.graph.node} == {""}, "no operator of one run-time only"
 
 
 def test_millimetres_are_as_good_as_metres_rounded(exported: Exported, shallow_path: Path) -> None:
@@ -84,6 +90,7 @@ def test_one_name_too_many(exported: Exported) -> None:
         Predictor(exported.path).use_classes(Classes(Vocabulary(names, "all-MiniLM-L6-v2"), rows, rows))
 
 
+@pytest.mark.slow
 def test_without_a_file_it_lies_where_the_backend_looks(
     shallow_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
