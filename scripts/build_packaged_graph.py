@@ -4,8 +4,8 @@
 
 ONNX files may keep tensors in another file, as bytes at an offset; a safetensors file has each tensor as
 bytes at an offset. So the graph points into the weights file beside it, and there is no second copy.
-For that the parameters must stay as they are: the graph is that of the plain network, and ONNX Runtime folds
-what is constant when it loads. Run it again after training: a test compares the fingerprints.
+For that the parameters must stay as they are: the graph computes what is made of them (``lean_form``), and
+ONNX Runtime does so once, when it loads. Run it again after training: a test compares the fingerprints.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from rgbd_perception.cli.export import parse_size
-from rgbd_perception.inference.export import ExportOptions, graph_info_of, trace
-from rgbd_perception.inference.frame_graph import FrameGraph
+from rgbd_perception.inference.export import ExportOptions, graph_info_of, make_graph, trace
 from rgbd_perception.inference.graph_info import KEY
 from rgbd_perception.inference.loading import load_network
 from rgbd_perception.inference.onnx_passes import lower_opset, remove_notes
@@ -50,11 +49,11 @@ def main() -> None:
 def build(model: str, size: tuple[int, int] | None, folder: Path = FOLDER) -> Path:
     """Write the graph of ``model`` into ``folder``, beside its weights file."""
     loaded = load_network(model)
-    options = ExportOptions(size=size or loaded.network.config.input_size, max_classes=None)
+    options = ExportOptions(size=size or loaded.network.config.input_size, max_classes=None, lean=True)
     assert options.size is not None
-    network = loaded.network.eval().requires_grad_(False)
-    graph = FrameGraph(network, options.size, options.depth, half=False).eval()
-    proto = _fold_all_but(trace(graph, options.size, options, optimize=False), set(network.state_dict()))
+    graph = make_graph(loaded.network, options.size, options)
+    names = set(loaded.network.state_dict())
+    proto = _fold_all_but(trace(graph, options.size, options, optimize=False), names)
     lower_opset(proto)
     standard_gelu(proto)
     shrink(proto)
@@ -93,7 +92,7 @@ def _fold_all_but(proto: onnx.ModelProto, parameters: set[str]) -> onnx.ModelPro
 
 
 def shrink(proto: onnx.ModelProto) -> None:
-    """Constants in fewer bytes: one number where all are equal (before a Where), 32 bit for indices."""
+    """Constants in fewer bytes: one number where all are equal (before a Where), short ones for indices."""
     small: dict[str, TensorProto] = {}
     constants = {tensor.name: tensor for tensor in proto.graph.initializer if len(tensor.raw_data) > SMALL}
     casts: list[onnx.NodeProto] = []
@@ -104,11 +103,10 @@ def shrink(proto: onnx.ModelProto) -> None:
             values, short = numpy_helper.to_array(constants[name]), f"{name}_small"
             if node.op_type == "Where" and position > 0 and (values == values.flat[0]).all():
                 small[short] = numpy_helper.from_array(values.reshape(-1)[:1].reshape(()), short)
-            elif values.dtype == np.int64:
-                small[short] = numpy_helper.from_array(values.astype(np.int32), short)
-                if node.op_type != "Gather":
-                    short = f"{name}_cast"
-                    casts.append(helper.make_node("Cast", [f"{name}_small"], [short], to=TensorProto.INT64))
+            elif values.dtype == np.int64 and values.min() >= 0:
+                small[short] = numpy_helper.from_array(values.astype(np.min_scalar_type(values.max())), short)
+                casts.append(helper.make_node("Cast", [short], [f"{name}_cast"], to=TensorProto.INT64))
+                short = f"{name}_cast"
             else:
                 continue
             node.input[position] = short

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     with text_output(args.json):
         size = parse_size(args.size) if args.size else input_size(args.model, args.untrained)
         rows = args.max_classes if args.max_classes is not None else (MAX_CLASSES if args.onnx else 0)
-        options = ExportOptions(args.precision, size, args.depth, rows or None)
+        options = ExportOptions(args.precision, size, args.depth, rows or None, lean=args.onnx is None)
         path = args.onnx or graph_path(*identity(args.model, args.untrained), args.precision, size)
         print(f"exporting {args.model} for images of {size[0]}x{size[1]}: some seconds to minutes")
         info = export_onnx(args.model, path, options, args.untrained)

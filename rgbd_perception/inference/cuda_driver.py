@@ -36,11 +36,39 @@ _SIGNATURES: dict[str, list[Any]] = {
     "cuMemFreeHost": [ctypes.c_void_p],
     "cuMemcpyHtoDAsync_v2": [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p],
     "cuMemcpyDtoHAsync_v2": [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_void_p],
+    "cuMemcpy2DAsync_v2": [ctypes.c_void_p, ctypes.c_void_p],
     "cuStreamCreate": [ctypes.POINTER(ctypes.c_void_p), ctypes.c_uint],
     "cuStreamDestroy_v2": [ctypes.c_void_p],
     "cuStreamSynchronize": [ctypes.c_void_p],
     "cuGetErrorString": [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)],
 }
+
+
+_HOST, _DEVICE = 1, 2
+"""CU_MEMORYTYPE_*"""
+
+
+class _Copy2d(ctypes.Structure):
+    """CUDA_MEMCPY2D: so many rows of so many bytes, which lie ``pitch`` bytes apart on either side."""
+
+    _fields_ = (
+        ("source_x", ctypes.c_size_t),
+        ("source_y", ctypes.c_size_t),
+        ("source_type", ctypes.c_int),
+        ("source_host", ctypes.c_void_p),
+        ("source_device", ctypes.c_uint64),
+        ("source_array", ctypes.c_void_p),
+        ("source_pitch", ctypes.c_size_t),
+        ("target_x", ctypes.c_size_t),
+        ("target_y", ctypes.c_size_t),
+        ("target_type", ctypes.c_int),
+        ("target_host", ctypes.c_void_p),
+        ("target_device", ctypes.c_uint64),
+        ("target_array", ctypes.c_void_p),
+        ("target_pitch", ctypes.c_size_t),
+        ("width", ctypes.c_size_t),
+        ("height", ctypes.c_size_t),
+    )
 
 
 class CudaError(RuntimeError):
@@ -180,9 +208,29 @@ class MirroredArray:
         """Queue the copy to the device."""
         self._driver.call("cuMemcpyHtoDAsync_v2", self._device, self._host, self.nbytes, stream.handle)
 
-    def download(self, stream: Stream) -> None:
-        """Queue the copy to the host."""
-        self._driver.call("cuMemcpyDtoHAsync_v2", self._host, self._device, self.nbytes, stream.handle)
+    def download(self, stream: Stream, columns: int | None = None) -> NDArray[Any]:
+        """Queue the copy to the host of the first ``columns`` values of each row (last axis), None: all.
+
+        What is returned holds them, side by side, when the stream is done, until the next copy.
+        """
+        shape = self.array.shape
+        if columns is None or columns == shape[-1]:
+            self._driver.call("cuMemcpyDtoHAsync_v2", self._host, self._device, self.nbytes, stream.handle)
+            return self.array
+        width = columns * self.array.itemsize
+        copy = _Copy2d(
+            source_type=_DEVICE,
+            source_device=self._device,
+            source_pitch=shape[-1] * self.array.itemsize,
+            target_type=_HOST,
+            target_host=self._host,
+            target_pitch=width,
+            width=width,
+            height=self.array.size // shape[-1],
+        )
+        self._driver.call("cuMemcpy2DAsync_v2", ctypes.byref(copy), stream.handle)
+        rows = (*shape[:-1], columns)
+        return self.array.reshape(-1)[: int(np.prod(rows))].reshape(rows)
 
     def close(self) -> None:
         """Free both places."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,11 @@ class EngineRunner:
             raise
 
     def __call__(
-        self, inputs: Mapping[str, NDArray[Any]], wanted: Collection[str] | None = None
+        self, inputs: Mapping[str, NDArray[Any]], wanted: Mapping[str, int | None] | None = None
     ) -> dict[str, NDArray[Any]]:
         """Run the engine; returns the outputs ``wanted``, None: all. Others stay on the device.
 
+        Of an output only as many values along its last axis as ``wanted`` says are copied, None: all.
         An input that is left out is what it was the last time (0 before the first). The results are views:
         valid until the next call. Raises ValueError for an input that does not fit, CudaError where the
         device fails; then this object is of no more use.
@@ -60,11 +61,14 @@ class EngineRunner:
         if not self._context.execute_async_v3(self._stream.handle):
             raise CudaError("TensorRT could not start the engine")
         names = [name for name, spec in self.specs.items() if not spec.is_input]
-        outputs = {name: self._arrays[name] for name in names if wanted is None or name in wanted}
-        for place in outputs.values():
-            place.download(self._stream)
+        columns = dict.fromkeys(names) if wanted is None else wanted
+        outputs = {
+            name: self._arrays[name].download(self._stream, columns[name])
+            for name in names
+            if name in columns
+        }
         self._stream.synchronize()
-        return {name: place.array for name, place in outputs.items()}
+        return outputs
 
     def close(self) -> None:
         """Free everything. A device that has failed frees nothing any more: that is no error."""

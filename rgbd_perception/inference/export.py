@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rgbd_perception.inference.loading import LoadedNetwork
     from rgbd_perception.inference.weights import WeightsFile
+    from rgbd_perception.models.network import Network
 
 Precision = Literal["fp32", "fp16"]
 INSTALL = "pip install 'torch>=2.6' onnx onnxscript"
@@ -46,12 +47,15 @@ class ExportOptions:
     max_classes  rows of the class matrix of a network with embeddings: a vocabulary of at most so many names
                  can be set at run time. Unused rows get a large negative offset. None: a dynamic axis, no
                  wasted arithmetic, but not static
+    lean         the form that a processor computes fastest, where the network has one (``lean_form``):
+                 standard operators too, but float32 only
     """
 
     precision: Precision = "fp32"
     size: tuple[int, int] | None = None
     depth: DepthEncoding = "metres"
     max_classes: int | None = MAX_CLASSES
+    lean: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "fp16"):
@@ -146,16 +150,10 @@ def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProt
     """The graph of a network with its weights, without metadata."""
     from rgbd_perception.inference.onnx_passes import lower_opset, remove_notes, widen
     from rgbd_perception.inference.onnx_rewrites import split_linears, standard_gelu
-    from rgbd_perception.models.deployment import fused_copy
 
-    network = loaded.network
-    size = options.size or network.config.input_size
+    size = options.size or loaded.network.config.input_size
     half = options.precision == "fp16"
-    fused = fused_copy(network, padded_size(network, size))
-    graph = FrameGraph(fused, size, options.depth, half).eval()
-    if half:
-        graph.network.half()
-    proto = trace(graph, size, options)
+    proto = trace(make_graph(loaded.network, size, options), size, options)
     lower_opset(proto)
     remove_notes(proto)
     split_linears(proto)
@@ -163,6 +161,20 @@ def build_model(loaded: LoadedNetwork, options: ExportOptions) -> onnx.ModelProt
     if half:
         widen(proto)
     return proto
+
+
+def make_graph(network: Network, size: tuple[int, int], options: ExportOptions) -> FrameGraph:
+    """What is exported: for ``lean`` the network itself, with its parameters, else its fused form."""
+    from rgbd_perception.inference.lean_form import LeanFrameGraph, has_lean_form
+    from rgbd_perception.models.deployment import fused_copy
+
+    half = options.precision == "fp16"
+    if options.lean and not half and has_lean_form(network, size):
+        return LeanFrameGraph(network, size, options.depth, half).eval().requires_grad_(False)
+    graph = FrameGraph(fused_copy(network, padded_size(network, size)), size, options.depth, half).eval()
+    if half:
+        graph.network.half()
+    return graph
 
 
 def trace(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.inference.preprocess import (
     RGB_MEAN,
-    clean_depth,
     downscale_factor,
     shrink_color,
     shrink_depth,
@@ -62,7 +61,7 @@ class Fitter:
         """Images for the backend; they may be those of the caller, or valid only until the next call."""
         fit = self.fit((color.shape[0], color.shape[1]))
         if fit.factor > 1:
-            color, depth = shrink_color(color, fit.factor), shrink_depth(clean_depth(depth), fit.factor)
+            color, depth = shrink_color(color, fit.factor), shrink_depth(depth, fit.factor)
         if fit.canvas is None:
             return color, depth
         size = color.shape[0], color.shape[1]

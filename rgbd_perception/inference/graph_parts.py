@@ -25,17 +25,30 @@ def has_narrow_head(network: Network) -> bool:
 
 
 def compare_narrow(features: Tensor, weight: Tensor, bias: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Features f (h, w, F), embedding W f + b with W (D, F), class rows C (K, D) -> unit embeddings, logits.
-
-    The logits are (C W) f + C b over the length, whose square is g' G g for g = (f, 1), G = (W, b)' (W, b).
-    So the wide embedding is written once, as unit vectors, and not read again. What depends on parameters
-    alone is constant in an exported graph.
-    """
-    whole = torch.cat((weight, bias[:, None]), dim=1)
+    """Features f (h, w, F), embedding W f + b with W (D, F), class rows (K, D) -> unit embeddings, logits."""
     one = F.pad(features, (0, 1), value=1.0)
+    return compare_affine(one, torch.cat((weight, bias[:, None]), dim=1), classes)
+
+
+def compare_affine(
+    one: Tensor, whole: Tensor, classes: Tensor, offset: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Features g = (f, 1) (..., F + 1), embedding G g, class rows C (K, D) -> unit embeddings, logits.
+
+    The logits are (C G) g over the length, whose square is g' G' G g, and plus ``offset`` (K,). So the wide
+    embedding is written once, as unit vectors, and not read again. What depends on parameters alone is
+    constant in an exported graph.
+    """
     squared = ((one @ (whole.T @ whole)) * one).sum(dim=-1, keepdim=True)
     unit = one / squared.clamp_min(SHORTEST**2).sqrt()
-    return unit @ whole.T, unit @ (classes @ whole).T
+    return unit @ whole.T, F.linear(unit, classes @ whole, offset)
+
+
+def compare_wide(one: Tensor, whole: Tensor, classes: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """As ``compare_affine``, for embeddings about as wide as their features."""
+    rows = one @ whole.T
+    unit = rows * (1.0 / rows.norm(dim=-1, keepdim=True).clamp_min(SHORTEST))
+    return unit, F.linear(unit, classes, offset)
 
 
 class MatrixPool(nn.Module):

@@ -78,5 +78,5 @@ def _export(model: str | Path, name: str, fingerprint: str, untrained: bool) -> 
 
     size = input_size(model, untrained)
     path = graph_path(name, fingerprint, "fp32", size)
-    export_onnx(model, path, ExportOptions(max_classes=None), untrained)
+    export_onnx(model, path, ExportOptions(max_classes=None, lean=True), untrained)
     return path

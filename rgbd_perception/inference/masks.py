@@ -1,9 +1,10 @@
 """Masks at the resolution of the camera from log-probabilities at the cells of the grid.
 
 Log-probabilities are interpolated bilinearly between the centres of the cells and the best class is taken, so
-that borders run smoothly between cells. Four neighbouring cells span a patch. Where the same class wins at
-all four it wins at every pixel in between, an interpolated value being a weighted mean; so all classes are
-compared only in patches on a border, typically one in ten.
+that borders run smoothly between cells. Four neighbouring cells span a patch. Where one class is at least as
+probable as another at all four, it is so at every pixel in between, an interpolated value being a weighted
+mean. So in a patch only the classes are compared that win somewhere at its corners, and those that none of
+these beats at all corners: typically one, on borders two or three.
 """
 
 from __future__ import annotations
@@ -11,68 +12,111 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK_VALUES = 1_000_000
-"""Interpolated values held at once: 4 MB, which stay in the cache."""
+from rgbd_perception.compiled import kernel
 
 
 def upsample_masks(
-    log_probability: NDArray[np.float32], stride: int, shape: tuple[int, int]
+    log_probability: NDArray[np.float32], cell_labels: NDArray[np.uint16], stride: int, shape: tuple[int, int]
 ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
     """(h, w, C) for cells of ``stride`` pixels -> ids (H, W) and confidence (H, W), cut to ``shape``.
 
+    ``cell_labels`` (h, w) are the best classes of the cells.
     The confidence is at most the softmax of interpolated logits; lower only between cells that disagree.
     """
-    height, width, classes = log_probability.shape
-    cells = log_probability.reshape(-1, classes)
-    ids = cells.argmax(axis=1)
-    best = np.take_along_axis(cells, ids[:, None], axis=1)[:, 0]
-    if stride == 1:
-        return ids.astype(np.uint16).reshape(shape), np.exp(best).reshape(shape)
-    corners = _corners(height, width)
-    corner_ids = ids.astype(np.uint16)[corners]
-    weights = _weights(stride)
-    patch_ids = np.repeat(corner_ids[:, :1], stride * stride, axis=1)
-    patch_confidence = best[corners] @ weights.T
-    mixed = np.flatnonzero((corner_ids != corner_ids[:, :1]).any(axis=1))
-    step = max(1, CHUNK_VALUES // (stride * stride * classes))
-    for start in range(0, len(mixed), step):
-        part = mixed[start : start + step]
-        patch_ids[part], patch_confidence[part] = _best(cells[corners[part].T], weights)
-    np.exp(patch_confidence, out=patch_confidence)
-    grid = height, width
-    return _assemble(patch_ids, grid, stride, shape), _assemble(patch_confidence, grid, stride, shape)
+    values = np.ascontiguousarray(log_probability)
+    ids = np.empty(shape, np.uint16)
+    confidence = np.empty(shape, np.float32)
+    _interpolate(values, np.ascontiguousarray(cell_labels), _along(stride), ids, confidence)
+    return ids, np.exp(confidence, out=confidence)
 
 
-def _best(
-    corners: NDArray[np.float32], weights: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Values (4, n, C) at corners, weights (s, 4) -> best classes (n, s) and their values (n, s)."""
-    fine = (weights @ corners.reshape(4, -1)).reshape(len(weights), *corners.shape[1:])
-    ids = fine.argmax(axis=2)
-    return ids.T, np.take_along_axis(fine, ids[..., None], axis=2)[..., 0].T
-
-
-def _corners(height: int, width: int) -> NDArray[np.int64]:
-    """((h + 1) * (w + 1), 4) flat indices of the cells around each patch; at the rim a cell comes twice."""
-    rows = np.clip(np.arange(height + 1)[:, None] + np.array([-1, 0]), 0, height - 1)
-    columns = np.clip(np.arange(width + 1)[:, None] + np.array([-1, 0]), 0, width - 1)
-    return (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(-1, 4)
-
-
-def _weights(stride: int) -> NDArray[np.float32]:
-    """(stride * stride, 4) bilinear weights of the corners at the pixels of a patch."""
+def _along(stride: int) -> NDArray[np.float32]:
+    """(stride,) weight of the second of two neighbouring cells at each pixel from the centre of the first."""
     # Pixel centres of an even stride lie half a pixel off the cell centres.
-    along = (np.arange(stride, dtype=np.float32) + (0.0 if stride % 2 else 0.5)) / stride
-    axis = np.stack((1 - along, along), axis=1).astype(np.float32)
-    return np.einsum("ya,xb->yxab", axis, axis).reshape(stride * stride, 4)
+    return (np.arange(stride, dtype=np.float32) + np.float32(0.0 if stride % 2 else 0.5)) / np.float32(stride)
 
 
-def _assemble(
-    patches: NDArray[np.generic], grid: tuple[int, int], stride: int, shape: tuple[int, int]
-) -> NDArray:
-    """((h + 1) * (w + 1), stride * stride) -> (H, W); the first patch begins before the image."""
-    height, width = grid
-    rows = patches.reshape(height + 1, width + 1, stride, stride).transpose(0, 2, 1, 3)
-    canvas = rows.reshape((height + 1) * stride, (width + 1) * stride)
-    first = stride - stride // 2
-    return canvas[first : first + shape[0], first : first + shape[1]]
+@kernel
+def _interpolate(
+    values: NDArray[np.float32],
+    winners: NDArray[np.uint16],
+    along: NDArray[np.float32],
+    ids: NDArray[np.uint16],
+    best: NDArray[np.float32],
+) -> None:
+    """Best classes ``ids`` (H, W) and their interpolated ``values`` (h, w, C) as ``best`` (H, W).
+
+    ``winners`` (h, w) are the best classes of the cells.
+    """
+    height, width, classes = values.shape
+    stride = len(along)
+    before = stride - stride // 2  # pixels of the first patch that lie outside the image
+    candidates = np.empty(classes, np.int64)
+    for patch_row in range(height + 1):
+        top, bottom = max(patch_row - 1, 0), min(patch_row, height - 1)
+        first_row = patch_row * stride - before
+        rows = range(max(first_row, 0), min(first_row + stride, ids.shape[0]))
+        for patch_column in range(width + 1):
+            left, right = max(patch_column - 1, 0), min(patch_column, width - 1)
+            first_column = patch_column * stride - before
+            columns = range(max(first_column, 0), min(first_column + stride, ids.shape[1]))
+            a, b, c, d = values[top, left], values[top, right], values[bottom, left], values[bottom, right]
+            corners = winners[top, left], winners[top, right], winners[bottom, left], winners[bottom, right]
+            count = _find_candidates(a, b, c, d, corners, candidates)
+            for row in rows:
+                down = along[row - first_row]
+                up = np.float32(1.0) - down
+                label = candidates[0]
+                start = up * a[label] + down * c[label]
+                end = up * b[label] + down * d[label]
+                for column in columns:
+                    across = along[column - first_column]
+                    ids[row, column] = label
+                    best[row, column] = (np.float32(1.0) - across) * start + across * end
+                for index in range(1, count):
+                    label = candidates[index]
+                    start = up * a[label] + down * c[label]
+                    end = up * b[label] + down * d[label]
+                    for column in columns:
+                        across = along[column - first_column]
+                        value = (np.float32(1.0) - across) * start + across * end
+                        if value > best[row, column]:
+                            ids[row, column] = label
+                            best[row, column] = value
+
+
+@kernel
+def _find_candidates(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    c: NDArray[np.float32],
+    d: NDArray[np.float32],
+    winners: tuple[int, int, int, int],
+    candidates: NDArray[np.int64],
+) -> int:
+    """Write classes that may win between four corners with values (C,) each; returns how many.
+
+    ``winners`` are the best classes at the corners: these come first, in the order of the corners.
+    """
+    count = 0
+    for winner in winners:
+        known = False
+        for index in range(count):
+            known |= candidates[index] == winner
+        if not known:
+            candidates[count] = winner
+            count += 1
+    if count == 1:
+        return count
+    winning = count
+    for label in range(len(a)):
+        beaten = False
+        for index in range(winning):
+            w = candidates[index]
+            if a[w] >= a[label] and b[w] >= b[label] and c[w] >= c[label] and d[w] >= d[label]:
+                beaten = True  # or it is a winner itself
+                break
+        if not beaten:
+            candidates[count] = label
+            count += 1
+    return count

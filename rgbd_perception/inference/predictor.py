@@ -107,7 +107,7 @@ class Predictor:
         stride = self.stride(frame.shape)
         images = self._fitter(frame.color, frame.depth)
         clock.lap("preprocess")
-        grid = self._backend(*images)
+        grid = self._backend(*images, scores=masks)
         clock.lap("network")
         grid = _cut(grid, -(-frame.shape[0] // stride), -(-frame.shape[1] // stride))
         if not (grid.confidence > 0).all():  # false for NaN too
@@ -116,8 +116,8 @@ class Predictor:
         clock.lap("postprocess")
         labels: NDArray[np.uint16] | None = None
         confidence: NDArray[np.float32] | None = None
-        if masks:
-            labels, confidence = upsample_masks(grid.log_probability, stride, frame.shape)
+        if masks and grid.log_probability is not None:
+            labels, confidence = upsample_masks(grid.log_probability, cell_labels, stride, frame.shape)
             clock.lap("masks")
         return Prediction(
             cell_labels=cell_labels,

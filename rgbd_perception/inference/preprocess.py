@@ -48,21 +48,16 @@ def shrink_color(color: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 def shrink_depth(depth: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """(H, W) -> (ceil(H / factor), ceil(W / factor)): in each block the valid pixel nearest to its centre.
 
-    Never a mean, which would invent surfaces between foreground and background. Expects 0 for missing.
+    Never a mean, which would invent surfaces between foreground and background. What is not valid, see
+    ``clean_depth``, counts as missing; so does a block without a valid pixel, with 0.
     """
     if factor == 1:
-        return depth
-    missing = -depth.shape[0] % factor, -depth.shape[1] % factor
-    padded = np.pad(depth, ((0, missing[0]), (0, missing[1]))) if any(missing) else depth
+        return clean_depth(depth)
+    from rgbd_perception.inference.depth_blocks import pick_depth  # numba: not for who shrinks nothing
+
     middle = (factor - 1) / 2
     offsets = sorted(np.ndindex(factor, factor), key=lambda at: math.hypot(at[0] - middle, at[1] - middle))
-    small = padded[offsets[0][0] :: factor, offsets[0][1] :: factor].copy()
-    for row, column in offsets[1:]:
-        holes = small == 0
-        if not holes.any():
-            break
-        np.copyto(small, padded[row::factor, column::factor], where=holes)
-    return small
+    return pick_depth(depth, factor, np.array(offsets), MAX_DEPTH)
 
 
 def normalize(color: Tensor, depth: Tensor, depth_mean: float, depth_std: float) -> tuple[Tensor, Tensor]:

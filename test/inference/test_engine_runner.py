@@ -68,9 +68,20 @@ def test_only_what_is_wanted_is_copied(api: TensorRt, gpu: StandinGpu, engine: b
     runner, values = EngineRunner(api, engine, gpu), inputs()
     runner(values)
     gpu.copied()
-    outputs = runner({"color": values["color"]}, wanted=["labels"])
+    outputs = runner({"color": values["color"]}, wanted={"labels": None})
     assert list(outputs) == ["labels"]
     assert gpu.copied() == SIZE[0] * SIZE[1] * 3 + GRID[0] * GRID[1] * 4
+
+
+def test_only_the_columns_that_are_wanted_are_copied(api: TensorRt, gpu: StandinGpu, engine: bytes) -> None:
+    runner, values = EngineRunner(api, engine, gpu), inputs()
+    runner(values)
+    gpu.copied()
+    outputs = runner({}, wanted={"log_probability": 3})
+    np.testing.assert_array_equal(
+        outputs["log_probability"], expected(engine, values)["log_probability"][..., :3]
+    )
+    assert gpu.copied() == GRID[0] * GRID[1] * 3 * 4
 
 
 def test_memory_is_taken_once_and_given_back(api: TensorRt, gpu: StandinGpu, engine: bytes) -> None:

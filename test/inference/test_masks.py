@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from rgbd_perception.inference import masks
 from rgbd_perception.inference.masks import upsample_masks
 from rgbd_perception.inference.postprocess import classify, compare_with_classes
 
@@ -26,7 +25,8 @@ def test_equals_interpolating_everything(
         data.draw(st.integers((height - 1) * stride + 1, height * stride)),
         data.draw(st.integers((width - 1) * stride + 1, width * stride)),
     )
-    ids, confidence = upsample_masks(log_probability.numpy(), stride, shape)
+    cells = log_probability.numpy()
+    ids, confidence = upsample_masks(cells, cells.argmax(axis=2).astype(np.uint16), stride, shape)
     fine = F.interpolate(
         log_probability.permute(2, 0, 1)[None],
         size=(height * stride, width * stride),
@@ -42,12 +42,13 @@ def test_equals_interpolating_everything(
     assert (ids == wanted.numpy()).mean() > 0.9
 
 
-def test_chunks_change_nothing(monkeypatch) -> None:
-    log_probability = torch.log_softmax(torch.randn(7, 9, 6, generator=torch.Generator().manual_seed(0)), -1)
-    whole = upsample_masks(log_probability.numpy(), 4, (28, 36))
-    monkeypatch.setattr(masks, "CHUNK_VALUES", 4 * 4 * 6 * 5)
-    for found, wanted in zip(upsample_masks(log_probability.numpy(), 4, (28, 36)), whole, strict=True):
-        np.testing.assert_array_equal(found, wanted)
+def test_a_class_that_wins_only_between_cells() -> None:
+    """The third class is second at both cells, and first where the winners have changed places."""
+    probability = np.array([[[0.6, 0.05, 0.35], [0.05, 0.6, 0.35]]], np.float32)
+    labels = probability.argmax(axis=2).astype(np.uint16)
+    ids, confidence = upsample_masks(np.log(probability), labels, 8, (8, 16))
+    assert ids[0].tolist() == [0] * 6 + [2] * 4 + [1] * 6
+    np.testing.assert_allclose(confidence[0, 6:10], 0.35, rtol=1e-5)
 
 
 def test_comparison_with_classes() -> None:

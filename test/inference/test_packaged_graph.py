@@ -58,7 +58,7 @@ def test_it_was_made_from_the_weights_that_lie_beside_it() -> None:
     assert {
         entry.value for tensor in outside for entry in tensor.external_data if entry.key == "location"
     } == {WEIGHTS.name}
-    assert len(outside) > 200 and GRAPH.stat().st_size < 400_000, "no second copy of the weights"
+    assert len(outside) > 200 and GRAPH.stat().st_size < 450_000, "no second copy of the weights"
 
 
 def test_it_gives_what_torch_gives() -> None:

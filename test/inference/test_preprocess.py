@@ -51,6 +51,13 @@ def test_shrinking_keeps_the_grid(height: int, width: int, factor: int, seed: in
             np.testing.assert_allclose(small_color[row, column], color[block].mean(axis=(0, 1)), atol=1)
 
 
+def test_what_is_no_measurement_is_never_picked() -> None:
+    depth = np.array([[np.nan, np.inf, -1, 0], [25.0, 3.0, np.nan, 20.1]], np.float32)
+    np.testing.assert_array_equal(shrink_depth(depth, 2), [[3, 0]])
+    depth.flags.writeable = False  # as messages are
+    np.testing.assert_array_equal(shrink_depth(depth, 2), [[3, 0]])
+
+
 def test_shrunk_depth_is_from_the_middle_of_the_block() -> None:
     depth = np.arange(1, 26, dtype=np.float32).reshape(5, 5)
     assert shrink_depth(depth, 5)[0, 0] == 13

@@ -25,8 +25,8 @@ VALUES = {
 MAY_IMPORT = {
     "models": VALUES,
     "text": VALUES,
-    "inference": VALUES | {"models", "text"},
-    "mapping": VALUES | {"open3d_loader"},
+    "inference": VALUES | {"models", "text", "compiled"},
+    "mapping": VALUES | {"open3d_loader", "compiled"},
     "sources": VALUES | {"open3d_loader"},
     "training": VALUES | {"models", "text", "inference", "sources"},
     "viewer": VALUES | {"mapping"},

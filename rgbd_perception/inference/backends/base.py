@@ -17,6 +17,10 @@ class Unavailable(UserError):
     """Why a backend cannot run this model here; ``auto`` then goes on to the next one."""
 
 
+class TooManyClasses(UserError):
+    """More class names than this backend's form of the network takes; another backend may take them."""
+
+
 @dataclass(frozen=True)
 class BackendRequest:
     """What to run.
@@ -64,13 +68,13 @@ class NetworkFacts:
 class GridOutput(NamedTuple):
     """Of the (h, w) cells that cover the image, arrays that nobody else writes to.
 
-    log_probability  (h, w, C) float32
+    log_probability  (h, w, C) float32; None where it was not asked for and is not at hand
     labels           (h, w) integers, the most probable classes
     confidence       (h, w) float32 their probabilities; NaN or 0 where the network gave NaN
     embedding        (h, w, D) float16 unit vectors, or None
     """
 
-    log_probability: NDArray[np.float32]
+    log_probability: NDArray[np.float32] | None
     labels: NDArray[np.integer]
     confidence: NDArray[np.float32]
     embedding: NDArray[np.float16] | None
@@ -89,14 +93,16 @@ class Backend(Protocol):
     def set_classes(self, rows: NDArray[np.float32]) -> None:
         """Compare embeddings with ``rows`` (C, D) from now on: products with unit embeddings are logits.
 
-        Must be called before the first frame of a network with embeddings. Raises UserError for more rows
-        than it can take.
+        Must be called before the first frame of a network with embeddings. Raises TooManyClasses for more
+        rows than it can take; then the rows before stay.
         """
 
-    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
+    def __call__(
+        self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
+    ) -> GridOutput:
         """Images (H, W, 3) and (H, W) metres; depth that is not in 0 .. MAX_DEPTH counts as missing.
 
-        ``log_probability`` may be valid only until the next call.
+        ``scores``: whether ``log_probability`` is wanted; it may be valid only until the next call.
         """
 
     def close(self) -> None:

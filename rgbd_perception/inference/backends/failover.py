@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.inference.backends.base import Backend, GridOutput, NetworkFacts
+from rgbd_perception.inference.backends.base import Backend, GridOutput, NetworkFacts, TooManyClasses
 
 BACKEND_FAILED = "backend_failed"
 """Reason under which a frame is counted whose backend died."""
@@ -59,12 +59,19 @@ class Failover:
         self._is_closed = False
 
     def set_classes(self, rows: NDArray[np.float32]) -> None:
-        """See ``Backend``."""
+        """See ``Backend``. Where these are too many for the one that runs, one of those behind it that
+        takes them goes on in its place.
+        """
         if self._backend is not None:
-            self._backend.set_classes(rows)
+            try:
+                self._backend.set_classes(rows)
+            except TooManyClasses as error:
+                self._make_way(self._backend, rows, error)
         self._rows = rows
 
-    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
+    def __call__(
+        self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
+    ) -> GridOutput:
         """See ``Backend``.
 
         Raises FrameDropped ``backend_failed`` where the backend died; another one is ready then.
@@ -73,7 +80,7 @@ class Failover:
             raise RuntimeError("the predictor has been closed")
         backend = self._backend or self._try_again()
         try:
-            output = backend(color, depth)
+            output = backend(color, depth, scores)
         except _FAULTS_OF_THE_FRAME:
             raise
         except Exception as error:
@@ -89,6 +96,21 @@ class Failover:
         if self._backend is not None:
             self._backend.close()
             self._backend = None
+
+    def _make_way(self, narrow: Backend, rows: NDArray[np.float32], error: TooManyClasses) -> None:
+        """Go on with the first behind ``narrow`` that takes ``rows``. Raises ``error`` where none does."""
+        for index in range(self._index + 1, len(self._openers)):
+            try:
+                backend = self._openers[index]()
+                backend.set_classes(rows)
+            except UserError as reason:
+                log.warning("%s", reason)
+                continue
+            log.warning("%s; the backend %s goes on with them", error, backend.name)
+            self._index, self._backend, self.name = index, backend, backend.name
+            narrow.close()
+            return
+        raise error
 
     def _replace(self, dead: Backend, error: Exception) -> None:
         """Start the backend anew, or the next one where the last restart did not help."""

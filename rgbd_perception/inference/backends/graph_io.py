@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.errors import UserError
-from rgbd_perception.inference.backends.base import NetworkFacts
+from rgbd_perception.inference.backends.base import NetworkFacts, TooManyClasses
 from rgbd_perception.inference.graph_info import KEY_ROWS, GraphInfo, parse_rows
 from rgbd_perception.inference.preprocess import clean_depth
 from rgbd_perception.inference.weights import SUFFIX, read_class_rows
@@ -41,13 +40,13 @@ def graph_facts(info: GraphInfo, metadata: Mapping[str, str], path: Path) -> Net
 def class_inputs(rows: NDArray[np.float32], info: GraphInfo) -> dict[str, NDArray[np.float32]]:
     """``class_matrix`` and ``class_offset`` for rows (C, D): those that are left over stand for no class.
 
-    Raises UserError where there are more rows than the graph takes.
+    Raises TooManyClasses where there are more rows than the graph takes.
     """
     count, capacity = len(rows), info.max_classes or len(rows)
     if count > capacity:
-        raise UserError(
-            f"the graph of {info.model} takes {capacity} class names, {count} were given: export it with "
-            f"--max-classes {count}"
+        raise TooManyClasses(
+            f"this graph of {info.model} takes {capacity} class names, {count} were given: export it with "
+            f"--max-classes {count} (for TensorRT: engine build on that file)"
         )
     matrix = np.zeros((capacity, info.embedding_dim), np.float32)
     offset = np.full(capacity, NO_CLASS, np.float32)

@@ -57,8 +57,10 @@ class OnnxBackend:
             session.set_classes(rows)
         self._rows = rows
 
-    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
-        """See ``Backend``."""
+    def __call__(
+        self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
+    ) -> GridOutput:
+        """See ``Backend``; the scores are there in any case."""
         if self._sessions is None:
             raise RuntimeError("the predictor has been closed")
         size = color.shape[0], color.shape[1]

@@ -58,8 +58,10 @@ class TorchBackend:
 
         self._rows = torch.from_numpy(rows).to(self._device)
 
-    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
-        """See ``Backend``."""
+    def __call__(
+        self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
+    ) -> GridOutput:
+        """See ``Backend``; the scores are there in any case."""
         import torch
 
         from rgbd_perception.inference.postprocess import classify, compare_with_classes, normalize_scores

@@ -101,14 +101,22 @@ class TensorRtBackend:
         self._new_inputs = class_inputs(rows, self.info)
         self._classes = len(rows)
 
-    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
-        """See ``Backend``. Raises CudaError where the device fails; then only ``close`` is left."""
+    def __call__(
+        self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
+    ) -> GridOutput:
+        """See ``Backend``. Raises CudaError where the device fails; then only ``close`` is left.
+
+        Scores are by far the most of what leaves the device beside the embeddings: they are copied only
+        where they are wanted, and only those of classes that there are.
+        """
         images = {"color": color, "depth": encode_depth(depth, self.info)}
-        outputs = self._runner({**images, **self._new_inputs})
+        wanted = {"labels": None, "confidence": None, "embedding": None}
+        columns = {**wanted, "log_probability": self._classes} if scores else wanted
+        outputs = self._runner({**images, **self._new_inputs}, columns)
         self._new_inputs = {}
         embedding = outputs.get("embedding")
         return GridOutput(
-            outputs["log_probability"][..., : self._classes],
+            outputs.get("log_probability"),
             outputs["labels"].copy(),  # the runner's arrays are written to by the next frame
             outputs["confidence"].copy(),
             None if embedding is None else embedding.copy(),

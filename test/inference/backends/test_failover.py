@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from rgbd_perception.bookkeeping import FrameLedger
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.inference.backends.base import Backend, BackendRequest, GridOutput, NetworkFacts
+from rgbd_perception.inference.backends.base import (
+    Backend,
+    BackendRequest,
+    GridOutput,
+    NetworkFacts,
+    TooManyClasses,
+)
 from rgbd_perception.inference.backends.failover import GRACE_FRAMES, RETRY_S, Failover
 from rgbd_perception.inference.backends.tensorrt import open_backend
 from rgbd_perception.inference.engine_cache import EngineCache
@@ -34,16 +40,21 @@ class Adder:
     facts = FACTS
     sizes = None
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most_classes: int) -> None:
         self.name = name
+        self._most_classes = most_classes
         self.error: Exception | None = None
         self.is_closed = False
         self._rows: NDArray[np.float32] | None = None
 
     def set_classes(self, rows: NDArray[np.float32]) -> None:
+        if len(rows) > self._most_classes:
+            raise TooManyClasses(f"{self.name} takes {self._most_classes} class names")
         self._rows = rows
 
-    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> GridOutput:
+    def __call__(
+        self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
+    ) -> GridOutput:
         if self.error is not None:
             raise self.error
         assert self._rows is not None
@@ -59,12 +70,13 @@ class Shop:
     def __init__(self) -> None:
         self.opened: list[Adder] = []
         self.missing: set[str] = set()
+        self.most_classes = {"first": 256, "second": 10_000}
 
     def opener(self, name: str) -> Callable[[], Backend]:
         def open_it() -> Backend:
             if name in self.missing:
                 raise UserError(f"{name} is not installed")
-            self.opened.append(Adder(name))
+            self.opened.append(Adder(name, self.most_classes[name]))
             return self.opened[-1]
 
         return open_it
@@ -156,6 +168,25 @@ def test_a_frame_that_cannot_be_used_is_no_failure(shop: Shop, error: Exception)
     shop.opened[0].error = None
     assert_runs(backend)
     assert len(shop.opened) == 1
+
+
+def test_more_classes_than_it_takes_are_a_reason_for_another(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = shop.start()
+    backend.set_classes(np.full((1000, 4), 0.003, np.float32))
+    assert backend.name == "second" and shop.opened[0].is_closed
+    assert "first takes 256 class names; the backend second goes on with them" in caplog.text
+    np.testing.assert_allclose(backend(*IMAGES).confidence, 12, rtol=1e-5)
+
+
+def test_more_classes_than_any_takes_change_nothing(shop: Shop) -> None:
+    shop.most_classes["second"] = 256
+    backend = shop.start()
+    with pytest.raises(TooManyClasses, match="first takes 256 class names"):
+        backend.set_classes(np.ones((257, 4), np.float32))
+    assert backend.name == "first"
+    assert_runs(backend)
 
 
 def test_a_closed_one_stays_closed(shop: Shop) -> None:

@@ -89,6 +89,20 @@ def test_from_a_file_to_numbers(machine: Machine) -> None:
     assert machine.gpu.live == before
 
 
+def test_only_what_is_asked_for_crosses_the_bus(machine: Machine) -> None:
+    backend = machine.open()
+    backend(*images())
+    cells, inputs = GRID[0] * GRID[1], SIZE[0] * SIZE[1] * (3 + 4)
+    machine.gpu.copied()
+    output = backend(*images(), scores=False)
+    assert output.log_probability is None
+    np.testing.assert_array_equal(output.labels, truth(machine.file)["labels"])
+    without = machine.gpu.copied()
+    assert without == inputs + cells * (4 + 4 + 2 * DIM), "images in; labels, confidence, embeddings out"
+    backend(*images())
+    assert machine.gpu.copied() == without + cells * 4 * len(ROWS), "scores of three classes, not of all"
+
+
 def test_it_says_what_it_takes(machine: Machine) -> None:
     backend = machine.open()
     assert (backend.name, backend.sizes) == ("tensorrt", (SIZE,))

@@ -82,6 +82,28 @@ int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void*) {
 int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void*) {
   return copy("cuMemcpyDtoHAsync_v2", to, reinterpret_cast<const void*>(from), bytes);
 }
+struct Copy2d {  // CUDA_MEMCPY2D of cuda.h, here always from the device to the host
+  size_t source_x, source_y;
+  int source_type;
+  const void* source_host;
+  uint64_t source_device;
+  void* source_array;
+  size_t source_pitch, target_x, target_y;
+  int target_type;
+  void* target_host;
+  uint64_t target_device;
+  void* target_array;
+  size_t target_pitch, width, height;
+};
+int cuMemcpy2DAsync_v2(const Copy2d* plan, void*) {
+  if (plan->source_type != 2 || plan->target_type != 1) return 1;
+  for (size_t row = 0; row < plan->height; ++row) {
+    char* to = static_cast<char*>(plan->target_host) + row * plan->target_pitch;
+    const char* from = reinterpret_cast<const char*>(plan->source_device) + row * plan->source_pitch;
+    if (int status = copy("cuMemcpy2DAsync_v2", to, from, plan->width)) return status;
+  }
+  return 0;
+}
 int cuStreamCreate(void** stream, unsigned) { return allocate("cuStreamCreate", stream, 1); }
 int cuStreamDestroy_v2(void* stream) { return release(stream); }
 int cuStreamSynchronize(void*) { return result("cuStreamSynchronize"); }

@@ -1,0 +1,33 @@
+"""Compiled kernels: one way to declare them, one place for their cache."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile with the GIL released and the machine code cached on disk.
+
+    Division by zero gives what it gives in numpy: a check would keep loops from being vectorised.
+
+    numba caches beside the source, else in the user's cache folder. Where neither can be written (a read-only
+    installation run by a service user without a home), the cache goes to the temporary folder.
+    """
+    options = {"cache": True, "nogil": True, "error_model": "numpy", **options}
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(**options)(function)
+        except RuntimeError:  # "cannot cache function: no locator available"
+            # A folder per user: another user's folder could neither be written nor trusted.
+            folder = Path(tempfile.gettempdir()) / f"rgbd_perception_numba_{os.getuid()}"
+            setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (its names are made at run time)
+            return numba.njit(**options)(function)
+
+    return decorate if function is None else decorate(function)
