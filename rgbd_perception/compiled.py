@@ -1,4 +1,4 @@
-"""Compiled kernels: one way to declare them, one place for their cache."""
+"""Compiled kernels: one way to declare them and to hand arrays over, one place for their cache."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
 
 
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -31,3 +33,14 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
             return numba.njit(**options)(function)
 
     return decorate if function is None else decorate(function)
+
+
+def readonly(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return a C-contiguous read-only view (a copy only where layout or dtype demand it).
+
+    Message buffers are read-only and arrays of our own are not; numba would compile every kernel once for
+    each. Handing over read-only views always keeps it at one.
+    """
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view

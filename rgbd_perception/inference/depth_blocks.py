@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.compiled import kernel
+from rgbd_perception.compiled import kernel, readonly
 
 
 def pick_depth(
@@ -16,10 +16,8 @@ def pick_depth(
     Values that are 0, negative or NaN are passed over. ``offsets`` (n, 2) say in which order rows and columns
     of a block are looked at.
     """
-    view = np.ascontiguousarray(depth, np.float32).view()
-    view.flags.writeable = False  # as messages are: one form of the kernel for all
     small = np.zeros((-(-depth.shape[0] // factor), -(-depth.shape[1] // factor)), np.float32)
-    _pick(view, factor, offsets, np.float32(limit), small)
+    _pick(readonly(depth, np.float32), factor, offsets, np.float32(limit), small)
     return small
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.compiled import kernel
+from rgbd_perception.compiled import kernel, readonly
 
 
 def upsample_masks(
@@ -23,10 +23,10 @@ def upsample_masks(
     ``cell_labels`` (h, w) are the best classes of the cells.
     The confidence is at most the softmax of interpolated logits; lower only between cells that disagree.
     """
-    values = np.ascontiguousarray(log_probability)
+    values, winners = readonly(log_probability, np.float32), readonly(cell_labels, np.uint16)
     ids = np.empty(shape, np.uint16)
     confidence = np.empty(shape, np.float32)
-    _interpolate(values, np.ascontiguousarray(cell_labels), _along(stride), ids, confidence)
+    _interpolate(values, winners, _along(stride), ids, confidence)
     return ids, np.exp(confidence, out=confidence)
 
 

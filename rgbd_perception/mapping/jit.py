@@ -1,4 +1,4 @@
-"""What kernels of the map share: how arrays are handed over, half floats inside them."""
+"""What kernels of the map share: half floats, powers of two and dither inside them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from rgbd_perception.compiled import kernel as kernel
-
-
-def readonly(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """Return a C-contiguous read-only view (a copy only where layout or dtype demand it).
-
-    Message buffers are read-only and arrays of our own are not; numba would compile every kernel once for
-    each. Handing over read-only views always keeps it at one.
-    """
-    view = np.ascontiguousarray(array, dtype=dtype).view()
-    view.flags.writeable = False
-    return view
+from rgbd_perception.compiled import readonly as readonly
 
 
 def half_bits(array: NDArray[np.float16]) -> NDArray[np.uint16]:

@@ -52,7 +52,9 @@ def load_predictor(
 ) -> FramePredictor:
     """The network that ``parameters`` name. Raises UserError where it cannot be had."""
     from rgbd_perception.inference import Predictor
+    from rgbd_perception.inference.ahead import warm_up
 
+    warm_up()
     return Predictor(
         parameters.model,
         backend=parameters.backend,

@@ -1,0 +1,25 @@
+"""After the warm-up no frame waits for the compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
+from rgbd_perception.inference import Predictor, depth_blocks, masks
+from rgbd_perception.inference.ahead import warm_up
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_frames_compile_nothing_any_more(read_only):
+    """Whether a frame came as a message (read-only) or not, and with images that are shrunk."""
+    warm_up()
+    kernels = masks._interpolate, masks._find_candidates, depth_blocks._pick
+    compiled = [list(kernel.signatures) for kernel in kernels]
+    assert all(compiled)
+    color = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    depth = np.full((480, 640), 2.0, np.float32)
+    color.flags.writeable = depth.flags.writeable = not read_only
+    frame = RgbdFrame(color, depth, CameraIntrinsics(500.0, 500.0, 319.5, 239.5, 640, 480))
+    Predictor("rgbd_mini", backend="onnxruntime")(frame)
+    assert [list(kernel.signatures) for kernel in kernels] == compiled
