@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.paper_questions.groups import GroupedViews, grouped
 from benchmarks.paper_questions.rooms import Rooms, projected
 from benchmarks.paper_questions.rows import DEPTH, TINY_MIT, TINY_SWIN, Row, Student, TwoStream
 from rgbd_perception.models import create_model
@@ -74,6 +75,7 @@ def run_row(row: Row, seed: int, rooms: Rooms, budget: Budget) -> dict[str, Any]
         rooms = projected(rooms, row.dimension)
         training = _student_training(row, seed, rooms, budget)
     else:
+        rooms = grouped(rooms)
         training = _two_stream_training(row, seed, rooms, budget)
     network = training.objective.network
     with tempfile.TemporaryDirectory() as folder:
@@ -199,7 +201,7 @@ def _two_stream_training(row: TwoStream, seed: int, rooms: Rooms, budget: Budget
         batch=budget.batch,
     )
     network = create_model(row.model, **settings)
-    mixture = Mixture([Part(ShardViews(rooms.root / "train", "train"))])
+    mixture = Mixture([Part(GroupedViews(ShardViews(rooms.root / "train", "train")))])
     return Training(
         objective=ViewObjective(network, recipe),
         optimizers=[make_optimizer(network, recipe)],
