@@ -21,11 +21,16 @@ from benchmarks.paper_questions.report import write_report
 from benchmarks.paper_questions.rooms import open_rooms
 from benchmarks.paper_questions.rows import ROWS
 from benchmarks.paper_questions.runs import Budget, run_row
+from rgbd_perception.errors import UserError
 
 
 def main() -> None:
     """Parse the arguments, train what is missing, write tables and plot."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper_questions",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
     parser.add_argument("--shards", type=Path, default=Path("runs/shards"))
     parser.add_argument("--out", type=Path, default=Path("runs/paper_questions"))
     parser.add_argument("--seeds", type=int, default=3)
@@ -33,13 +38,29 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Budget.steps)
     parser.add_argument("--threads", type=int, default=Budget.threads, help="0: as many as there are cores")
     arguments = parser.parse_args()
+    try:
+        train(arguments)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """What the arguments ask for. Raises UserError, also for runs of another budget in the same folder."""
     budget = Budget(steps=arguments.steps, threads=arguments.threads)
-    rooms = open_rooms(arguments.shards, arguments.out / "rooms")
     file = arguments.out / "runs.jsonl"
+    check_budget(read_runs(file), budget, file)
+    rooms = open_rooms(arguments.shards, arguments.out / "rooms")
     for name, seed in missing(read_runs(file), arguments.rows, arguments.seeds):
         print(f"{time.strftime('%H:%M:%S')} {name}, seed {seed}", flush=True)
         append_run(file, {"row": name, **run_row(ROWS[name], seed, rooms, budget)})
-        write_report(read_runs(file), arguments.out)
+    write_report(read_runs(file), arguments.out)
+
+
+def check_budget(runs: Sequence[dict[str, Any]], budget: Budget, file: Path) -> None:
+    """Raise UserError where ``runs`` had another number of steps: they cannot be compared with new ones."""
+    other = next((run["steps"] for run in runs if run["steps"] != budget.steps), None)
+    if other is not None:
+        raise UserError(f"{file} has runs of {other} steps: use --steps {other} or another --out")
 
 
 def read_runs(file: Path) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ TINY_MIT = MitConfig(
     widths=(16, 32, 64, 96), depths=(1, 1, 1, 1), heads=(1, 2, 4, 6), reductions=(4, 2, 1, 1)
 )
 TINY_SWIN = SwinMultiConfig(
-    rgb_width=16,
-    depth_width=8,
+    rgb_width=12,
+    depth_width=4,
     depths=(1, 1, 2, 1),
     heads=(1, 2, 4, 8),
     window=5,

@@ -51,7 +51,7 @@ WHOLE = (0.8, 0.8)
 
 BRANCH_SCALE = 0.2
 STUDENT_RATE = RateConfig(peak=3e-3, warmup=0.05, decay=0.6)
-TWO_STREAM_RATE = RateConfig(peak=1e-3, warmup=0.05, decay=0.6)
+TWO_STREAM_RATE = RateConfig(peak=2e-3, warmup=0.05, decay=0.6)
 
 
 @dataclass(frozen=True)

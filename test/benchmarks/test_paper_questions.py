@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import pytest
 import torch
 
 from benchmarks.paper_questions import rooms as rooms_module
-from benchmarks.paper_questions.__main__ import append_run, missing, read_runs
+from benchmarks.paper_questions.__main__ import append_run, check_budget, missing, read_runs
+from benchmarks.paper_questions.groups import GROUPS, GroupedViews, group_numbers, grouped
 from benchmarks.paper_questions.report import changes, draw, tables, write_report
 from benchmarks.paper_questions.rooms import FACTOR, Rooms, open_rooms, projected
 from benchmarks.paper_questions.rows import BOTH, QUESTIONS, ROWS, Student
 from benchmarks.paper_questions.runs import Budget, run_row
+from rgbd_perception.errors import UserError
+from rgbd_perception.sources.synthetic.concepts import CLASS_NAMES
+from rgbd_perception.training.datasets.shard_views import ShardViews
 from rgbd_perception.training.shards import ShardArrays, ShardInfo, open_shards, write_shard
 from test.training.tiny import CLASSES, class_embeddings, write_tiny_shards
 
@@ -32,7 +37,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Rooms:
 
 def made_up(row: str, seed: int, score: float) -> dict[str, Any]:
     names = {score for question in QUESTIONS for line in question.lines for score in line.scores}
-    return {"row": row, "seed": seed, "scores": dict.fromkeys(names, score)}
+    return {"row": row, "seed": seed, "steps": 2, "scores": dict.fromkeys(names, score)}
 
 
 def test_every_line_is_of_a_row_that_is_trained_and_every_row_is_in_a_table() -> None:
@@ -49,6 +54,12 @@ def test_seeds_come_one_after_the_other_and_finished_runs_are_left_out(tmp_path:
     names = ["student", "student 64"]
     assert list(missing(read_runs(file), names, 2)) == [("student 64", 0), ("student", 1)]
     assert [json.loads(line)["row"] for line in file.read_text().splitlines()] == names
+
+
+def test_runs_of_another_budget_are_not_mixed(tmp_path: Path) -> None:
+    check_budget([made_up("student", 0, 0.5)], SMALL, tmp_path / "runs.jsonl")
+    with pytest.raises(UserError, match=r"runs\.jsonl has runs of 2 steps: use --steps 2 or another --out"):
+        check_budget([made_up("student", 0, 0.5)], replace(SMALL, steps=3), tmp_path / "runs.jsonl")
 
 
 def test_a_line_that_a_kill_cut_off_is_trained_again(tmp_path: Path) -> None:
@@ -106,6 +117,20 @@ def test_rooms_are_reduced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert view.depth.tolist() == [[2000, 1000], [2000, 2000]]
         assert view.rows.tolist() == [[0, 1], [0, 0]]
         monkeypatch.setattr(rooms_module, "write_shard", None)
+
+
+def test_groups_hold_every_class_once_and_what_is_void_stays_void(rooms: Rooms) -> None:
+    members = [name for names in GROUPS.values() for name in names]
+    assert len(set(members)) == len(members) and set(members) <= set(CLASS_NAMES)
+    views = GroupedViews(ShardViews(rooms.root / "train", "train"))
+    assert views.info.classes == tuple(GROUPS)
+    other = len(GROUPS) - 1
+    assert group_numbers(["rug", "wall", "mug"]).tolist() == [1, 0, other]
+    before, after = ShardViews(rooms.root / "train", "train").view(0).semantic, views.view(0).semantic
+    np.testing.assert_array_equal(after, np.array([0, other, other, other, -1])[before])
+    shard = grouped(rooms).test[0]
+    assert shard.classes.tolist() == [0, other, other, other] and shard.info.class_names == tuple(GROUPS)
+    assert rooms.test[0].classes.tolist() == [0, 1, 2, 3]
 
 
 def test_projected_texts_keep_what_tells_them_apart(rooms: Rooms) -> None:
