@@ -96,7 +96,7 @@ def _panel(axes: Axes, question: Question, runs: Runs) -> None:
             if not values:
                 continue
             axes.plot([place] * len(values), values, "o", color=color, markersize=4, alpha=0.6)
-            label = column if place == 0 and len(columns) > 1 else None
+            label = column if place == 0 and len(columns) > 1 else "_nolegend_"
             axes.hlines(np.mean(values), place - 0.3, place + 0.3, color=color, label=label)
     places = range(len(question.lines))
     labels = [line.label.replace("`", "").replace(", ", ",\n") for line in question.lines]

@@ -44,7 +44,8 @@ def open_rooms(source: Path, reduced: Path, views: ViewsConfig = VIEWS) -> Rooms
             if not (reduced / split / folder.name / "shard.json").exists():
                 shard = Shard(folder)
                 write_shard(reduced / split / folder.name, _reduce(shard), shard.info)
-    return Rooms(reduced, *(open_shards(reduced / split) for split in SPLITS), load_classes(source))
+    train, test = (open_shards(reduced / split) for split in SPLITS)
+    return Rooms(reduced, train, test, load_classes(source))
 
 
 def projected(rooms: Rooms, dimension: int) -> Rooms:

@@ -100,13 +100,13 @@ def _scores(network: Network, rooms: Rooms, budget: Budget) -> dict[str, float]:
     ways = result["by_text"] if network.has_embeddings else result["by_classifier"]
     names = {"miou": "mean_iou", "accuracy": "accuracy", "mean_accuracy": "mean_accuracy"}
     scores = {f"{short} {kind}": score[name] for kind, score in ways.items() for short, name in names.items()}
-    if network.has_embeddings:
+    if isinstance(network, DVEFormer):
         scores["cosine"] = _cosine(network, rooms, budget)
     return scores
 
 
 @torch.inference_mode()
-def _cosine(network: Network, rooms: Rooms, budget: Budget) -> float:
+def _cosine(network: DVEFormer, rooms: Rooms, budget: Budget) -> float:
     """Mean cosine to the mean of an object's texts, over random held-out views as a whole."""
     objective = ShardObjective(
         network, LossConfig(contrast=0.0), torch.from_numpy(rooms.classes), torch.ones(len(rooms.classes))
@@ -129,7 +129,9 @@ class ClassifierObjective(ShardObjective):
         self, network: DVEFormer, config: LossConfig, class_embeddings: Tensor, class_weights: Tensor
     ) -> None:
         super().__init__(network, config, class_embeddings, class_weights)
-        self.classifier = nn.Linear(network.config.fused, len(class_embeddings))
+        head = network.decoder.head_matrix()
+        assert head is not None
+        self.classifier = nn.Linear(head[0].shape[1], len(class_embeddings))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:  # type: ignore[override]
         cells = self._cells(batch)
