@@ -104,8 +104,9 @@ class Question:
 
 BOTH = "miou color_and_depth"
 _INPUTS = (BOTH, "miou color_only", "miou depth_only")
-_FUSION = (BOTH, "accuracy color_and_depth", "mean_accuracy color_and_depth")
-_STUDENT = (BOTH, "accuracy color_and_depth", "cosine")
+_LABELS = (BOTH, "accuracy color_and_depth")
+_FUSION = (*_LABELS, "mean_accuracy color_and_depth")
+_STUDENT = (*_LABELS, "cosine")
 
 QUESTIONS = (
     Question(
@@ -126,7 +127,7 @@ QUESTIONS = (
         "Depth or no depth",
         ("mean IoU", "pixel accuracy"),
         (
-            Line("color and depth", "student", (BOTH, "accuracy color_and_depth")),
+            Line("color and depth", "student", _LABELS),
             Line("color only", "student color only", ("miou color_only", "accuracy color_only")),
             Line("depth only", "student depth only", ("miou depth_only", "accuracy depth_only")),
         ),
@@ -134,18 +135,18 @@ QUESTIONS = (
     Question(
         "dimension",
         "Numbers in an embedding",
-        ("mean IoU", "pixel accuracy", "cosine"),
+        ("mean IoU", "pixel accuracy"),
         (
-            Line("384", "student", _STUDENT),
-            Line("256", "student 256", _STUDENT),
-            Line("128", "student 128", _STUDENT),
-            Line("64", "student 64", _STUDENT),
+            Line("384", "student", _LABELS),
+            Line("256", "student 256", _LABELS),
+            Line("128", "student 128", _LABELS),
+            Line("64", "student 64", _LABELS),
         ),
     ),
     Question(
         "auxiliary",
         "A segmentation loss beside the distillation",
-        ("mean IoU", "pixel accuracy", "cosine"),
+        ("mean IoU", "pixel accuracy", "cosine to the text x 100"),
         (
             Line("distillation only", "student distillation only", _STUDENT),
             Line("+ classifier, thrown away", "student + classifier", _STUDENT),
