@@ -79,16 +79,14 @@ def draw(runs: Runs) -> Figure:
 
     figure = Figure(figsize=(11.0, 7.0), layout="constrained")
     panels = figure.subplots(2, 3).flatten()
-    for axes, question in zip(panels, QUESTIONS, strict=False):
+    for axes, question in zip(panels, QUESTIONS, strict=True):
         _panel(axes, question, runs)
-    for axes in panels[len(QUESTIONS) :]:
-        axes.remove()
     return figure
 
 
 def _panel(axes: Axes, question: Question, runs: Runs) -> None:
-    """All columns where they are inputs of the same network, else the first only."""
-    columns = question.columns if question.name == "missing" else question.columns[:1]
+    """The columns that are mean IoUs: all where they are kinds of input, else the first."""
+    columns = question.columns if question.name.startswith("missing") else question.columns[:1]
     for index, column in enumerate(columns):
         color = f"C{index}"
         for place, line in enumerate(question.lines):
@@ -101,7 +99,9 @@ def _panel(axes: Axes, question: Question, runs: Runs) -> None:
     places = range(len(question.lines))
     labels = [line.label.replace("`", "").replace(", ", ",\n") for line in question.lines]
     axes.set_xticks(places, labels, rotation=30, ha="right", fontsize=7)
-    axes.set_title(question.title, fontsize=8)
+    axes.set_xlim(-0.5, len(question.lines) - 0.5)
+    axes.set_ylim(bottom=0.0)
+    axes.set_title(question.title.replace("`", ""), fontsize=8)
     axes.set_ylabel("mean IoU (percent)", fontsize=8)
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)
