@@ -90,7 +90,7 @@ def run_row(row: Row, seed: int, rooms: Rooms, budget: Budget) -> dict[str, Any]
         "cpu_seconds": round(seconds, 1),
         "device": str(fabric.device),
         "train_views": sum(map(len, rooms.train)),
-        "scores": _scores(network.eval(), rooms, budget),
+        "scores": _scores(network.eval().cpu(), rooms, budget),
     }
 
 
