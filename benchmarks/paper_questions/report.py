@@ -41,18 +41,25 @@ def changes(runs: Runs, line: Line, first: Line) -> NDArray[np.float64]:
     return np.array([own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())])
 
 
+def beyond_spread(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether the gap between two groups of scores is wider than either group, of at least two each."""
+    if min(len(values), len(others)) < 2:
+        return False
+    gap = max(min(values) - max(others), min(others) - max(values))
+    return gap > max(np.ptp(values), np.ptp(others))
+
+
 def _table(question: Question, runs: Runs) -> str:
     first = question.lines[0]
     head = ["", "seeds", *question.columns, f"change of {question.columns[0]}"]
     lines = [f"### {question.title}", "", _cells(head), _cells(["---"] + ["---:"] * (len(head) - 1))]
     for line in question.lines:
-        scores = [scores_by_seed(runs, line.row, score) for score in line.scores]
+        pairs = [
+            [list(scores_by_seed(runs, each.row, each.scores[column]).values()) for each in (line, first)]
+            for column in range(len(question.columns))
+        ]
         change = "" if line is first else _signed(changes(runs, line, first))
-        lines.append(
-            _cells(
-                [line.label, str(len(scores[0])), *(_mean(list(each.values())) for each in scores), change]
-            )
-        )
+        lines.append(_cells([line.label, str(len(pairs[0][0])), *(_score(*pair) for pair in pairs), change]))
     return "\n".join([*lines, ""])
 
 
@@ -60,11 +67,12 @@ def _cells(texts: Iterable[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _mean(values: Sequence[float]) -> str:
-    """Mean, and the smallest and the largest value."""
+def _score(values: Sequence[float], first: Sequence[float]) -> str:
+    """Mean, the smallest and the largest value; bold where they differ from ``first`` beyond the spread."""
     if not values:
         return "-"
-    return f"{np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    mark = "**" if beyond_spread(values, first) else ""
+    return f"{mark}{np.mean(values):.1f}{mark} ({min(values):.1f} to {max(values):.1f})"
 
 
 def _signed(values: NDArray[np.float64]) -> str:

@@ -14,7 +14,7 @@ import torch
 from benchmarks.paper_questions import rooms as rooms_module
 from benchmarks.paper_questions.__main__ import append_run, check_budget, missing, read_runs
 from benchmarks.paper_questions.groups import GROUPS, GroupedViews, group_numbers, grouped
-from benchmarks.paper_questions.report import changes, draw, tables, write_report
+from benchmarks.paper_questions.report import beyond_spread, changes, draw, tables, write_report
 from benchmarks.paper_questions.rooms import FACTOR, Rooms, open_rooms, projected
 from benchmarks.paper_questions.rows import BOTH, QUESTIONS, ROWS, Student
 from benchmarks.paper_questions.runs import Budget, run_row
@@ -88,6 +88,32 @@ def test_tables_have_means_spread_and_differences_of_equal_seeds() -> None:
     assert "| 64 | 2 | 21.0 (15.0 to 27.0) |" in text
     assert "| -4.0 (-5.0 to -3.0) |" in text
     assert "| 128 | 0 | - | - | - |" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "differ"),
+    [
+        ([1.0, 2.0], [4.0, 5.5], True),  # a gap of 2, spreads of 1 and 1.5
+        ([4.0, 5.5], [1.0, 2.0], True),
+        ([1.0, 2.0], [4.0, 6.5], False),  # a spread of 2.5
+        ([1.0, 4.5], [4.0, 5.5], False),
+        ([1.0], [4.0, 4.1], False),  # one run has no spread to compare with
+        ([], [4.0, 4.1], False),
+    ],
+)
+def test_a_difference_is_a_gap_wider_than_both_spreads(
+    values: list[float], others: list[float], differ: bool
+) -> None:
+    assert beyond_spread(values, others) == differ
+
+
+def test_scores_beyond_the_spread_are_bold() -> None:
+    runs = [made_up("student", 0, 0.20), made_up("student", 1, 0.21)]
+    near = [made_up("student 64", seed, 0.22) for seed in (0, 1)]
+    far = [made_up("student 128", seed, 0.30) for seed in (0, 1)]
+    text = tables([*runs, *near, *far])
+    assert "| 64 | 2 | 22.0 (22.0 to 22.0) |" in text
+    assert "| 128 | 2 | **30.0** (30.0 to 30.0) |" in text
 
 
 def test_report_is_written_from_whatever_is_there(tmp_path: Path) -> None:
