@@ -1,0 +1,1 @@
+"""The questions that the papers ask or leave open, answered in small: the page docs/paper_questions.md."""
