@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.inference.preprocess import shrink_color, shrink_depth
-from rgbd_perception.training.config import SplitConfig, TrainConfig, ViewsConfig
+from rgbd_perception.training.config import TrainConfig
 from rgbd_perception.training.losses.targets import unit_rows
 from rgbd_perception.training.render_shards import load_classes, render_all
 from rgbd_perception.training.shards import Shard, ShardArrays, list_shards, open_shards, write_shard
+from rgbd_perception.training.views_config import SplitConfig, ViewsConfig
 
 FACTOR = 4
 """Pixels of a rendered view along a side of one that is trained on: 60x80 of 240x320."""

@@ -20,9 +20,9 @@ from benchmarks.paper_questions.rows import BOTH, QUESTIONS, ROWS, Student
 from benchmarks.paper_questions.runs import Budget, run_row
 from rgbd_perception.errors import UserError
 from rgbd_perception.sources.synthetic.concepts import CLASS_NAMES
-from rgbd_perception.training.config import SplitConfig, ViewsConfig
 from rgbd_perception.training.datasets.shard_views import ShardViews
 from rgbd_perception.training.shards import ShardArrays, ShardInfo, open_shards, write_shard
+from rgbd_perception.training.views_config import SplitConfig, ViewsConfig
 from test.training.tiny import CLASSES, class_embeddings, write_tiny_shards
 
 SMALL = Budget(steps=2, batch=4, test_views=2, threads=1)
