@@ -80,8 +80,14 @@ def _reduce(shard: Shard) -> ShardArrays:
     middle = (FACTOR - 1) // 2
     return ShardArrays(
         color=np.stack([shrink_color(np.asarray(view.color), FACTOR) for view in views]),
-        depth=np.stack([shrink_depth(np.asarray(view.depth), FACTOR) for view in views]),
+        depth=np.stack([_shrink_millimetres(np.asarray(view.depth)) for view in views]),
         rows=np.stack([view.rows[middle::FACTOR, middle::FACTOR] for view in views]),
         embeddings=shard.embeddings,
         classes=shard.classes,
     )
+
+
+def _shrink_millimetres(depth: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Depth (H, W) as shards hold it, one pixel of each block."""
+    metres = shrink_depth(depth.astype(np.float32) / 1000, FACTOR)
+    return np.rint(metres * 1000).astype(np.uint16)
