@@ -89,5 +89,5 @@ def _reduce(shard: Shard) -> ShardArrays:
 
 def _shrink_millimetres(depth: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Depth (H, W) as shards hold it, one pixel of each block."""
-    metres = shrink_depth(depth.astype(np.float32) / 1000, FACTOR)
+    metres = shrink_depth(depth.astype(np.float32) / np.float32(1000), FACTOR)
     return np.rint(metres * 1000).astype(np.uint16)
