@@ -6,6 +6,7 @@ The graph is that of the package, or a tiny one where numbers do not matter: non
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def test_options_that_make_no_sense() -> None:
 def test_memory_stays_flat_around_the_network(tiny_file: Path, frames: int) -> None:
     """A frame of the tiny graph takes half a millisecond: what grows would be our own."""
     growth = growth_of(Predictor(tiny_file, threads=1), frame_file.SIZE, frames)
-    assert growth < 1_000_000, "the labels of so many frames would take 6 MB at least"
+    assert growth < 100 * frames, "the labels alone would take 600 bytes a frame"
 
 
 @pytest.mark.slow
@@ -148,15 +149,17 @@ def test_memory_stays_flat(predictor: Predictor) -> None:
 
 
 def growth_of(predictor: Predictor, size: tuple[int, int], frames: int) -> int:
-    """Bytes of resident memory that so many frames take after the first ones."""
+    """Bytes of resident memory that so many frames take, by the quarter of them that takes least.
+
+    What is kept for every frame grows in every quarter; a cache or the allocator takes its share once.
+    """
     frame = make_frame(*size)
-    for _ in range(frames // 5):
-        predictor(frame)
-    before = resident_bytes()
-    if before is None:
+    resident = [resident_bytes()]
+    for _ in range(4):
+        for _ in range(frames // 4):
+            predictor(frame)
+        resident.append(resident_bytes())
+    known = [size for size in resident if size is not None]
+    if len(known) < len(resident):
         pytest.skip("only Linux tells the resident memory")
-    for _ in range(frames):
-        predictor(frame)
-    after = resident_bytes()
-    assert after is not None
-    return after - before
+    return 4 * min(after - before for before, after in pairwise(known))
