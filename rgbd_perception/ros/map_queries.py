@@ -56,7 +56,10 @@ def parse_request(
 def fill_response(
     response: QueryText.Response, question: Question, results: Sequence[QueryResult]
 ) -> QueryText.Response:
-    """Put the answers, in the frame of the request, and reasons of texts without one into ``response``."""
+    """Put the answers, in the frame of the request, and reasons of texts without one into ``response``.
+
+    Its message also has what there is to say about how texts were understood.
+    """
     response.success = True
     response.reasons = [result.message for result in results]
     frame_from_map = invert_rigid(question.map_from_frame)
@@ -66,7 +69,8 @@ def fill_response(
             item.pose = _transform(frame_from_map, item.pose)
             response.objects.append(item)
     found = sum(bool(result.answers) for result in results)
-    response.message = f"{found} of {len(results)} texts found"
+    notes = [f"{result.text!r}: {result.note}" for result in results if result.note]
+    response.message = "; ".join([f"{found} of {len(results)} texts found", *notes])
     return response
 
 
