@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,9 +106,10 @@ def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
         raise UserError(
             f"the demo needs ROS 2 ({error}): run `make install`, or source the setup file of your ROS"
         ) from error
-    plan = _plan(args, options, source, out)
     total = min(args.frames or len(source), len(source))
-    with _progress(total) as show:
+    ahead = min(_frames_ahead(source), total)
+    plan = _plan(args, options, ahead, out)
+    with _progress({"reading ahead": ahead, "playing": total}) as show:
         result = run_demo(plan, say=lambda text: print(f"{text} ...", file=sys.stderr), show=show)
     _record_rotation(result.map_file, source)
     return result, source
@@ -126,11 +127,11 @@ def _record_rotation(map_file: Path, source: Source) -> None:
         saved.save(map_file)
 
 
-def _plan(args: argparse.Namespace, options: SourceOptions, source: Source, out: Path) -> DemoPlan:
+def _plan(args: argparse.Namespace, options: SourceOptions, ahead: int, out: Path) -> DemoPlan:
     from rgbd_perception.ros.demo import DEFAULT_QUERIES, DemoPlan, Query
 
     return DemoPlan(
-        replay=_replay_parameters(args, options, source),
+        replay=_replay_parameters(args, options, ahead),
         map_file=out / MAP_NAME,
         queries=tuple(Query(text) for text in args.query) if args.query else DEFAULT_QUERIES,
         model=args.model,
@@ -138,14 +139,14 @@ def _plan(args: argparse.Namespace, options: SourceOptions, source: Source, out:
     )
 
 
-def _replay_parameters(args: argparse.Namespace, options: SourceOptions, source: Source) -> dict[str, Any]:
+def _replay_parameters(args: argparse.Namespace, options: SourceOptions, ahead: int) -> dict[str, Any]:
     synthetic = args.source.partition(":")[0] == "synthetic"
     fps = args.fps if args.fps is not None else (SYNTHETIC_FPS if synthetic else 0.0)
     return {
         "source": args.source if synthetic else str(Path(args.source).expanduser().resolve()),
         "fps": float(fps),
         "frames": args.frames,
-        "prefetch": _frames_ahead(source),
+        "prefetch": ahead,
         "intrinsics": list(options.intrinsics or ()),
         "max_depth": options.max_depth,
         "up": options.up,
@@ -177,26 +178,26 @@ def _make_folder(path: Path) -> Path:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar of frames sent, drawn from the first one on."""
+def _progress(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], None]]:
+    """A progress bar of frames for each stage, drawn one after the other."""
     from tqdm import tqdm
 
-    bar: Any = None
+    bars: dict[str, Any] = {}
 
-    def show(sent: int) -> None:
-        nonlocal bar
-        if sent and bar is None:
-            bar = tqdm(total=total, unit="frame", desc="playing", file=sys.stderr)
-        if bar is not None:
-            bar.update(sent - bar.n)
-        if sent == total and bar is not None:
+    def close() -> None:
+        for bar in bars.values():
             bar.close()
+
+    def show(stage: str, frames: int) -> None:
+        if stage not in bars:
+            close()
+            bars[stage] = tqdm(total=totals[stage], unit="frame", desc=stage, file=sys.stderr)
+        bars[stage].update(min(frames, totals[stage]) - bars[stage].n)
 
     try:
         yield show
     finally:
-        if bar is not None:
-            bar.close()
+        close()
 
 
 def print_report(report: dict[str, Any]) -> None:

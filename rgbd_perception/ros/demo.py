@@ -127,11 +127,11 @@ class DemoResult:
         }
 
 
-def run_demo(plan: DemoPlan, say: Callable[[str], None], show: Callable[[int], None]) -> DemoResult:
+def run_demo(plan: DemoPlan, say: Callable[[str], None], show: Callable[[str, int], None]) -> DemoResult:
     """Start the graph, play, ask, save, end the graph.
 
     say   told in words what happens
-    show  told the number of frames sent, while playing
+    show  told the number of frames that were read ahead, then of those sent
 
     Raises UserError where a process fails or the graph stalls, KeyboardInterrupt for SIGINT and SIGTERM.
     """
@@ -139,9 +139,8 @@ def run_demo(plan: DemoPlan, say: Callable[[str], None], show: Callable[[int], N
     os.environ.update(environment)  # the client is part of the graph
     graph = Graph(GraphPlan(plan.parameters(), plan.processes, environment))
     with _terminable(), graph, _client(graph.check) as client:
-        say("starting the graph: loading the network, the text encoder and the recording")
+        say("starting the graph: loading the network and the text encoder")
         client.wait_ready(("replay", "perception", "mapping"))
-        say("playing")
         client.open_gate()
         client.wait_finished(show)
         client.wait_drained(("replay", "perception", "mapping"))

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.ros.diagnostics import OK, counts_of
+from rgbd_perception.ros.diagnostics import OK, counts_of, values_of
 from rgbd_perception.ros.qos import DIAGNOSTICS, LATCHED
 from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.srv import MapFile, QueryText
@@ -94,13 +94,17 @@ class GraphClient:
         """Let replay begin: it waits for a subscriber of START_TOPIC, which this makes."""
         self._node.create_subscription(Bool, START_TOPIC, lambda message: None, LATCHED)
 
-    def wait_finished(self, show: Callable[[int], None], stall_s: float = 120.0) -> None:
-        """Wait until replay has sent its last frame; ``show`` is told the number of frames sent so far."""
+    def wait_finished(self, show: Callable[[str, int], None], stall_s: float = 120.0) -> None:
+        """Wait until replay has sent its last frame.
 
-        def progress() -> int:
-            sent = self.frames_sent() if "replay" in self._statuses else 0
-            show(sent)
-            return sent
+        show  told what replay does ("reading ahead" or "playing") and for how many frames it did so
+        """
+
+        def progress() -> tuple[str, int]:
+            sent, read = self.frames_sent(), int(values_of(self.status("replay"))["frames_read"])
+            done = ("playing", sent) if sent else ("reading ahead", read)
+            show(*done)
+            return done
 
         self.wait_for(lambda: self._finished, stall_s, "the end of the sequence", progress)
 

@@ -17,11 +17,18 @@ class Prefetch(Generic[Item]):
     """
 
     def __init__(self, make: Callable[[], Iterable[Item]], depth: int) -> None:
+        self.made = 0
+        """Items so far."""
         self._queue: queue.Queue[Item | _End] = queue.Queue(maxsize=max(1, depth))
         self._stopped = threading.Event()
         self._full = threading.Event()
         self._thread = threading.Thread(target=self._fill, args=(make,), name="prefetch", daemon=True)
         self._thread.start()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether ``depth`` items were ready once, or all there are."""
+        return self._full.is_set()
 
     def wait_until_full(self, timeout_s: float | None = None) -> bool:
         """Wait until ``depth`` items are ready, or all there are; False when that takes longer."""
@@ -48,6 +55,7 @@ class Prefetch(Generic[Item]):
             for item in make():
                 if self._stopped.is_set():
                     break
+                self.made += 1
                 self._queue.put(item)
                 if self._queue.full():
                     self._full.set()

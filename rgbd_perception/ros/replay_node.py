@@ -190,11 +190,14 @@ class ReplayNode(Node):
     def _state(self) -> tuple[bytes, str]:
         if self._problem:
             return diagnostics.ERROR, self._problem
-        return diagnostics.OK, "finished" if self.finished.is_set() else "playing"
+        if self.finished.is_set():
+            return diagnostics.OK, "finished"
+        return diagnostics.OK, "playing" if self._prefetch.is_full else "reading ahead"
 
     def _details(self) -> dict[str, object]:
         details: dict[str, object] = {
             "source": self._source.name,
+            "frames_read": self._prefetch.made,
             "frames_sent": self.ledger.counts().frames_processed,
             "finished": self.finished.is_set(),
         }

@@ -40,12 +40,13 @@ def test_three_processes_make_a_map_and_no_frame_is_lost(weights, room, tmp_path
         model=str(weights),
         processes=True,
     )
-    sent = []
-    result = run_demo(plan, say=print, show=sent.append)
+    shown = []
+    result = run_demo(plan, say=print, show=lambda *stage_and_frames: shown.append(stage_and_frames))
     report = result.to_json([[1, 0, 0, 0]])
 
     assert set(result.exit_statuses.values()) == {0}
-    assert report["frames_in"] == FRAMES == max(sent)
+    assert report["frames_in"] == FRAMES == max(frames for stage, frames in shown if stage == "playing")
+    assert shown == sorted(shown, key=lambda entry: (entry[0] == "playing", entry[1]))
     assert report["frames_processed"] >= 1  # on a busy machine the others are superseded, and counted
     assert report["frames_in"] == report["frames_processed"] + sum(report["drops"].values())
     assert set(report["drops"]) <= {"superseded", "transport_lost"}, (

@@ -200,7 +200,8 @@ def test_prefetch_hands_on_items_then_errors() -> None:
         raise UserError("the disk is gone")
 
     prefetch = Prefetch(three_and_an_error, depth=10)
-    assert prefetch.wait_until_full(5)
+    assert prefetch.wait_until_full(5) and prefetch.is_full
+    assert prefetch.made == 3
     got: list[int] = []
     with pytest.raises(UserError, match="the disk is gone"):
         got.extend(prefetch)
