@@ -38,6 +38,7 @@ REQUIREMENTS = [
     "pyyaml>=6.0",
     "safetensors>=0.4",
     "scipy>=1.9",
+    "threadpoolctl>=3.1",
     "tqdm>=4.64",
 ]
 
