@@ -110,6 +110,7 @@ def _block(block: SwinBlockV2, tokens: Tokens) -> Tensor:
         x = _to_tokens(maps).rows
     x = x + block.norm1(_attend(block.attn, Tokens(x, tokens.size)))
     first, *others = block.mlp
+    assert isinstance(first, nn.Linear)
     hidden = F.linear(torch.cat((x, x.new_ones(len(x), 1)), dim=1), _with_bias(first))
     for layer in others:
         hidden = layer(hidden)
@@ -136,7 +137,8 @@ def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
     both = F.linear(x, weight[: 2 * dim], bias[: 2 * dim]).view(-1, dim // heads)
     values = F.linear(x, weight[2 * dim :]).view(-1, dim // heads)
     # Shares of attention add up to 1: what would be added to all values can be added to the result.
-    proj, last_bias = attention.proj.weight, attention.proj.bias + attention.proj.weight @ bias[2 * dim :]
+    proj = cast(nn.Linear, attention.proj)
+    last_bias = proj.bias + proj.weight @ bias[2 * dim :]
     scale = attention.scale().view(heads, 1)
     # As large as what it is multiplied with: narrow rows that are repeated are slow.
     both = unit_vectors(both, length=torch.cat((scale, torch.ones_like(scale))).repeat(len(x), 1))
@@ -147,7 +149,7 @@ def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
     position_bias = masked_bias(attention.position_bias(), layout, FIRMLY_MASKED)
     attended = torch.softmax(q @ k.transpose(-1, -2) + position_bias, dim=-1) @ v
     joined = attended.flatten(0, 2).index_select(0, picks.back).view(-1, dim)
-    return F.linear(joined, proj, last_bias)
+    return F.linear(joined, proj.weight, last_bias)
 
 
 def _merge(merging: PatchMergingV2, tokens: Tokens) -> Tokens:
