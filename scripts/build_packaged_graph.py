@@ -92,10 +92,10 @@ def _fold_all_but(proto: onnx.ModelProto, parameters: set[str]) -> onnx.ModelPro
 
 
 def shrink(proto: onnx.ModelProto) -> None:
-    """Constants in fewer bytes: one number where all are equal (before a Where), short ones for indices."""
+    """Constants in fewer bytes: one number where all are equal, short ones for indices."""
     small: dict[str, TensorProto] = {}
     constants = {tensor.name: tensor for tensor in proto.graph.initializer if len(tensor.raw_data) > SMALL}
-    casts: list[onnx.NodeProto] = []
+    made: list[onnx.NodeProto] = []
     for node in proto.graph.node:
         for position, name in enumerate(node.input):
             if name not in constants:
@@ -105,12 +105,18 @@ def shrink(proto: onnx.ModelProto) -> None:
                 small[short] = numpy_helper.from_array(values.reshape(-1)[:1].reshape(()), short)
             elif values.dtype == np.int64 and values.min() >= 0:
                 small[short] = numpy_helper.from_array(values.astype(np.min_scalar_type(values.max())), short)
-                casts.append(helper.make_node("Cast", [short], [f"{name}_cast"], to=TensorProto.INT64))
+                made.append(helper.make_node("Cast", [short], [f"{name}_cast"], to=TensorProto.INT64))
                 short = f"{name}_cast"
+            elif (values == values.flat[0]).all():
+                small[short] = numpy_helper.from_array(np.asarray(values.flat[0]), short)
+                shape = numpy_helper.from_array(np.array(values.shape, np.int64), f"{name}_shape")
+                small[shape.name] = shape
+                made.append(helper.make_node("Expand", [short, shape.name], [f"{name}_expanded"]))
+                short = f"{name}_expanded"
             else:
                 continue
             node.input[position] = short
-    nodes = [*{cast.output[0]: cast for cast in casts}.values(), *proto.graph.node]
+    nodes = [*{node.output[0]: node for node in made}.values(), *proto.graph.node]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
     proto.graph.initializer.extend(small.values())

@@ -11,4 +11,5 @@ from rgbd_perception.inference.preprocess import shrink_depth
 def warm_up() -> None:
     """Seconds the first time, then a fraction of one."""
     upsample_masks(np.zeros((2, 2, 2), np.float32), np.zeros((2, 2), np.uint16), 4, (8, 8))
-    shrink_depth(np.zeros((4, 4), np.float32), 2)
+    for side in (4, 5):  # whole blocks, and cut ones
+        shrink_depth(np.zeros((side, side), np.float32), 2)

@@ -83,7 +83,8 @@ class ExportInfo:
     Inputs: ``color`` (H, W, 3) uint8; ``depth``; for a network with embeddings ``class_matrix`` (K, D)
     float32, the rows of the classes times the temperature, and ``class_offset`` (K,) float32, 0 or -1e9 for a
     row that stands for no class. Outputs: ``labels`` (h, w) int32, ``confidence`` (h, w) float32,
-    ``log_probability`` (h, w, K) float32, and ``embedding`` (h, w, D) float16 unit vectors.
+    ``log_probability`` (h, w, K) float16 (of the lean form float32), and ``embedding`` (h, w, D) float16 unit
+    vectors.
     """
 
     path: Path

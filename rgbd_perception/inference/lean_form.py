@@ -49,8 +49,11 @@ class LeanFrameGraph(FrameGraph):
         whole = torch.cat((weight, bias[:, None]), dim=1)
         compare = compare_affine if self.narrow else compare_wide
         unit, logits = compare(features, whole, matrix, offset)
-        scores = (each.view(*self.grid, *each.shape[1:]) for each in grid_scores(logits))
-        return *scores, unit.half().view(*self.grid, -1)
+        # Brought into shape before the last step: what comes last is written into the caller's arrays.
+        return *grid_scores(logits.view(*self.grid, -1)), unit.view(*self.grid, -1).half()
+
+    def _planes(self, color: Tensor) -> Tensor:
+        return color.permute(2, 0, 1).float()  # bytes are moved, not floats
 
 
 def has_lean_form(network: Network, size: Size) -> bool:
@@ -73,10 +76,11 @@ def lean_features(network: DVEFormer, rgb: Tensor, depth: Tensor) -> Tensor:
 def _encode(backbone: SwinMulti, rgb: Tensor, depth: Tensor) -> list[Tokens]:
     """Tokens of the four stages."""
     embedded = backbone.patch_embedder(rgb, depth)
-    if backbone.geometry is not None:
-        features = geometry_features(depth, backbone.config.geometry_offset)
-        embedded = embedded + backbone.geometry(features).permute(0, 2, 3, 1)
     tokens = Tokens(embedded.flatten(0, 2), (embedded.shape[1], embedded.shape[2]))
+    if backbone.geometry is not None:
+        features = geometry_features(depth, backbone.config.geometry_offset)[0].flatten(1)
+        with_one = torch.cat((features, torch.ones_like(features[:1])))
+        tokens = tokens._replace(rows=torch.addmm(tokens.rows, with_one.T, _with_bias(backbone.geometry).T))
     stages = []
     for stage in (backbone.layer_1, backbone.layer_2, backbone.layer_3, backbone.layer_4):
         tokens = _stage(stage, tokens)
@@ -105,7 +109,21 @@ def _block(block: SwinBlockV2, tokens: Tokens) -> Tensor:
         maps = F.conv2d(_to_maps(tokens), weight, block.local.bias, padding=1, groups=len(weight))
         x = _to_tokens(maps).rows
     x = x + block.norm1(_attend(block.attn, Tokens(x, tokens.size)))
-    return x + block.norm2(block.mlp(x))
+    first, *others = block.mlp
+    assert isinstance(first, nn.Linear)
+    hidden = F.linear(torch.cat((x, x.new_ones(len(x), 1)), dim=1), _with_bias(first))
+    for layer in others:
+        hidden = layer(hidden)
+    return x + block.norm2(hidden)
+
+
+def _with_bias(layer: nn.Linear | nn.Conv2d) -> Tensor:
+    """(out, in + 1): the bias as one more column, for inputs that end with 1.
+
+    Bias and product in one pass: run-times write the bias first and then add to it.
+    """
+    assert layer.bias is not None
+    return torch.cat((layer.weight.flatten(1), layer.bias[:, None]), dim=1)
 
 
 def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
@@ -117,7 +135,10 @@ def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
         x = F.pad(x, (0, 0, 0, 1))  # one token of zeros stands for all padding
     weight, bias = attention.qkv.weight, attention.qkv_bias()
     both = F.linear(x, weight[: 2 * dim], bias[: 2 * dim]).view(-1, dim // heads)
-    values = F.linear(x, weight[2 * dim :], bias[2 * dim :]).view(-1, dim // heads)
+    values = F.linear(x, weight[2 * dim :]).view(-1, dim // heads)
+    # Shares of attention add up to 1: what would be added to all values can be added to the result.
+    proj = cast(nn.Linear, attention.proj)
+    last_bias = proj.bias + proj.weight @ bias[2 * dim :]
     scale = attention.scale().view(heads, 1)
     # As large as what it is multiplied with: narrow rows that are repeated are slow.
     both = unit_vectors(both, length=torch.cat((scale, torch.ones_like(scale))).repeat(len(x), 1))
@@ -125,10 +146,10 @@ def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
         rows.index_select(0, index).view(-1, heads, layout.window**2, dim // heads)
         for rows, index in ((both, picks.queries), (both, picks.keys), (values, picks.values))
     )
-    bias = masked_bias(attention.position_bias(), layout, FIRMLY_MASKED)
-    attended = torch.softmax(q @ k.transpose(-1, -2) + bias, dim=-1) @ v
+    position_bias = masked_bias(attention.position_bias(), layout, FIRMLY_MASKED)
+    attended = torch.softmax(q @ k.transpose(-1, -2) + position_bias, dim=-1) @ v
     joined = attended.flatten(0, 2).index_select(0, picks.back).view(-1, dim)
-    return cast(Tensor, attention.proj(joined))
+    return F.linear(joined, proj.weight, last_bias)
 
 
 def _merge(merging: PatchMergingV2, tokens: Tokens) -> Tokens:

@@ -55,9 +55,7 @@ def shrink_depth(depth: NDArray[np.float32], factor: int) -> NDArray[np.float32]
         return clean_depth(depth)
     from rgbd_perception.inference.depth_blocks import pick_depth  # numba: not for who shrinks nothing
 
-    middle = (factor - 1) / 2
-    offsets = sorted(np.ndindex(factor, factor), key=lambda at: math.hypot(at[0] - middle, at[1] - middle))
-    return pick_depth(depth, factor, np.array(offsets), MAX_DEPTH)
+    return pick_depth(depth, factor, MAX_DEPTH)
 
 
 def normalize(color: Tensor, depth: Tensor, depth_mean: float, depth_std: float) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,7 @@ _GRAPH = f"""<ir_version: 8, opset_import: ["" : 17]>
 frame (uint8[{SIZE[0]},{SIZE[1]},3] color, float[{SIZE[0]},{SIZE[1]}] depth,
        float[{CLASSES},{DIM}] class_matrix, float[{CLASSES}] class_offset)
   => (int32[{GRID[0]},{GRID[1]}] labels, float[{GRID[0]},{GRID[1]}] confidence,
-      float[{GRID[0]},{GRID[1]},{CLASSES}] log_probability, float16[{GRID[0]},{GRID[1]},{DIM}] embedding)
+      float16[{GRID[0]},{GRID[1]},{CLASSES}] log_probability, float16[{GRID[0]},{GRID[1]},{DIM}] embedding)
 <int64[1] first = {{0}}, int64[2] ahead = {{0, 1}}>
 {{
   rgb = Cast <to = 1> (color)
@@ -52,10 +52,11 @@ frame (uint8[{SIZE[0]},{SIZE[1]},3] color, float[{SIZE[0]},{SIZE[1]}] depth,
   columns = Transpose <perm = [1, 0]> (class_matrix)
   products = MatMul (unit, columns)
   logits = Add (products, class_offset)
-  log_probability = LogSoftmax <axis = -1> (logits)
-  best = ArgMax <axis = -1, keepdims = 0> (log_probability)
+  score = LogSoftmax <axis = -1> (logits)
+  log_probability = Cast <to = 10> (score)
+  best = ArgMax <axis = -1, keepdims = 0> (score)
   labels = Cast <to = 6> (best)
-  peak = ReduceMax <axes = [-1], keepdims = 0> (log_probability)
+  peak = ReduceMax <axes = [-1], keepdims = 0> (score)
   confidence = Exp (peak)
   embedding = Cast <to = 10> (unit)
 }}

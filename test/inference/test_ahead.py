@@ -14,7 +14,8 @@ from rgbd_perception.inference.ahead import warm_up
 def test_frames_compile_nothing_any_more(read_only):
     """Whether a frame came as a message (read-only) or not, and with images that are shrunk."""
     warm_up()
-    kernels = masks._interpolate, depth_blocks._pick  # what others call comes with them from the cache
+    # What others call comes with them from the cache.
+    kernels = masks._interpolate, depth_blocks._pick, depth_blocks._pick_of_four
     compiled = [list(kernel.signatures) for kernel in kernels]
     assert all(compiled)
     color = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)

@@ -81,7 +81,7 @@ def test_only_the_columns_that_are_wanted_are_copied(api: TensorRt, gpu: Standin
     np.testing.assert_array_equal(
         outputs["log_probability"], expected(engine, values)["log_probability"][..., :3]
     )
-    assert gpu.copied() == GRID[0] * GRID[1] * 3 * 4
+    assert gpu.copied() == GRID[0] * GRID[1] * 3 * 2
 
 
 def test_memory_is_taken_once_and_given_back(api: TensorRt, gpu: StandinGpu, engine: bytes) -> None:

@@ -42,6 +42,17 @@ def test_equals_interpolating_everything(
     assert (ids == wanted.numpy()).mean() > 0.9
 
 
+def test_scores_of_half_precision_give_the_same_masks() -> None:
+    random = torch.Generator().manual_seed(4)
+    smooth = F.interpolate(torch.randn(1, 40, 6, 8, generator=random), scale_factor=5, mode="bicubic")
+    wide = torch.log_softmax(8 * smooth[0].permute(1, 2, 0), dim=-1).numpy()
+    labels, shape = wide.argmax(axis=2).astype(np.uint16), (120, 160)
+    ids, confidence = upsample_masks(wide, labels, 4, shape)
+    found, other = upsample_masks(wide.astype(np.float16), labels, 4, shape)
+    assert (found == ids).mean() > 0.999
+    np.testing.assert_allclose(other, confidence, atol=1e-3)
+
+
 def test_a_class_that_wins_only_between_cells() -> None:
     """The third class is second at both cells, and first where the winners have changed places."""
     probability = np.array([[[0.6, 0.05, 0.35], [0.05, 0.6, 0.35]]], np.float32)

@@ -58,6 +58,14 @@ def test_what_is_no_measurement_is_never_picked() -> None:
     np.testing.assert_array_equal(shrink_depth(depth, 2), [[3, 0]])
 
 
+def test_halves_are_picked_as_any_other_share() -> None:
+    """Whole blocks of 2 x 2 have a kernel of their own; an odd row more, and they go the general way."""
+    rng = np.random.default_rng(6)
+    depth = rng.choice(np.array([0, -1, np.nan, 30, 1, 2, 3, 4, 5], np.float32), (40, 60))
+    odd = np.vstack((depth, np.zeros((1, 60), np.float32)))
+    np.testing.assert_array_equal(shrink_depth(depth, 2), shrink_depth(odd, 2)[:-1])
+
+
 def test_shrunk_depth_is_from_the_middle_of_the_block() -> None:
     depth = np.arange(1, 26, dtype=np.float32).reshape(5, 5)
     assert shrink_depth(depth, 5)[0, 0] == 13

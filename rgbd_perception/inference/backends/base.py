@@ -68,13 +68,13 @@ class NetworkFacts:
 class GridOutput(NamedTuple):
     """Of the (h, w) cells that cover the image, arrays that nobody else writes to.
 
-    log_probability  (h, w, C) float32; None where it was not asked for and is not at hand
+    log_probability  (h, w, C) float32 or float16; None where it was not asked for and is not at hand
     labels           (h, w) integers, the most probable classes
     confidence       (h, w) float32 their probabilities; NaN or 0 where the network gave NaN
     embedding        (h, w, D) float16 unit vectors, or None
     """
 
-    log_probability: NDArray[np.float32] | None
+    log_probability: NDArray[np.floating] | None
     labels: NDArray[np.integer]
     confidence: NDArray[np.float32]
     embedding: NDArray[np.float16] | None

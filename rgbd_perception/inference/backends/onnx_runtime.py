@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install onnxruntime"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+HALF = "tensor(float16)"
+"""As ONNX Runtime calls the type of an input or output."""
 Size = tuple[int, int]
 
 
@@ -93,7 +95,9 @@ class _Session:
         self._binding = self._session.io_binding()
         self._grid = self.info.grid
         self._classes = len(self.info.labels)
-        self._scores = np.empty((*self._grid, self._classes), np.float32)
+        types = {output.name: output.type for output in self._session.get_outputs()}
+        self._score_type = np.float16 if types["log_probability"] == HALF else np.float32
+        self._scores = np.empty((*self._grid, self._classes), self._score_type)
         self._kept: list[NDArray[Any]] = []  # bound by address: must live as long as the binding
         if not self.facts.has_embeddings:
             self._bind_output("log_probability", self._scores)
@@ -102,7 +106,7 @@ class _Session:
         """Rows (C, D) times the temperature; the graph has C or more of them."""
         inputs = class_inputs(rows, self.info)
         self._classes = len(rows)
-        self._scores = np.empty((*self._grid, len(inputs["class_offset"])), np.float32)
+        self._scores = np.empty((*self._grid, len(inputs["class_offset"])), self._score_type)
         for name, array in inputs.items():
             self._bind_input(name, array)
         self._bind_output("log_probability", self._scores)

@@ -100,7 +100,7 @@ def test_only_what_is_asked_for_crosses_the_bus(machine: Machine) -> None:
     without = machine.gpu.copied()
     assert without == inputs + cells * (4 + 4 + 2 * DIM), "images in; labels, confidence, embeddings out"
     backend(*images())
-    assert machine.gpu.copied() == without + cells * 4 * len(ROWS), "scores of three classes, not of all"
+    assert machine.gpu.copied() == without + cells * 2 * len(ROWS), "scores of three classes, not of all"
 
 
 def test_it_says_what_it_takes(machine: Machine) -> None:
