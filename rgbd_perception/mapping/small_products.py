@@ -47,7 +47,7 @@ def rounded_side_by_side(others: NDArray[np.float32]) -> RoundedOthers:
     units[units == 0] = 1.0
     whole = np.rint(wide / units[:, None])
     errors = np.linalg.norm(whole * units[:, None] - wide, axis=1)
-    pairs = whole.astype(np.int16).reshape(wide.shape[0], -1, 2).transpose(1, 0, 2)
+    pairs = whole.astype(np.int16).reshape(wide.shape[0], wide.shape[1] // 2, 2).transpose(1, 0, 2)
     return RoundedOthers(np.ascontiguousarray(pairs), units.astype(np.float32), errors.astype(np.float32))
 
 
