@@ -174,7 +174,7 @@ def scores_of_at_least(
     vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
     texts, rivals = _tiles(query, vectors.dtype, rule.offset + rule.least / rule.scale)
     nowhere = np.empty((0, query.texts.shape[0]), np.float32)
-    parts: dict[int, tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
+    parts: dict[tuple[int, int], tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
@@ -182,10 +182,10 @@ def scores_of_at_least(
         logits = exact_logits(vectors[part], found, rivals, rule)
         kept = keep_reaching(found, logits, rule.least)
         to_scores(logits[:kept].reshape(-1), rule.least)
-        parts[first] = found[:kept] + np.int32(first), logits[:kept]
+        parts[first, last] = found[:kept] + np.int32(first), logits[:kept]
 
     run(score, vectors.shape[0], _VECTORS_FOR_TWO)
-    ordered = [parts[first] for first in sorted(parts)]
+    ordered = [parts[bounds] for bounds in sorted(parts)]
     return np.concatenate([numbers for numbers, _ in ordered]), np.concatenate([part for _, part in ordered])
 
 
