@@ -42,6 +42,7 @@ def texts_for(
 ) -> Texts:
     """For vectors of a ``kind``, and ``near`` as centred cosine; of the (T + N, D) only the first ``texts``
     can be near."""
+    across: NDArray[np.number]
     if kind == np.int8:
         across, units, errors = rounded_side_by_side(positive_and_negative)
     else:
@@ -96,7 +97,7 @@ def _write_far(
     logits: NDArray[np.float32],
     row: int,
 ) -> None:
-    """Logits of the absolute test of vector ``k``; _NEVER for a length of 0."""
+    """Logits of the absolute test of vector ``k``; NEVER for a length of 0."""
     inverse = np.float32(1) / length if length > 0 else np.float32(0)
     barrier = np.float32(-NO_COSINE if length > 0 else NO_COSINE)
     for text in range(logits.shape[1], texts.generic.size):
