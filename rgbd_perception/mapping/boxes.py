@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.selection import ranked_values
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _OUTLIERS = 0.02
@@ -22,7 +23,7 @@ _MOST_CELLS = 16
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
 _MANY_OUTLIERS = 16
-"""From here on partitioning is quicker than looking for one outlier after the other."""
+"""From here on counting is quicker than looking for one outlier after the other."""
 _BOXES_AT_LEAST = 64
 """Fewer boxes are not worth another thread."""
 _HALF_WORD, _LOW_WORD = 1 << 31, (1 << 32) - 1
@@ -122,10 +123,11 @@ def _distinct(x: NDArray[np.int64], y: NDArray[np.int64]) -> int:
         seen = np.zeros(wide * deep, np.bool_)
         for i in range(x.size):
             seen[(x[i] - low_x) * deep + y[i] - low_y] = True
-        for cell in range(seen.size):
-            if seen[cell]:
-                x[count], y[count] = low_x + cell // deep, low_y + cell % deep
-                count += 1
+        for column in range(wide):  # no division: it would take longer than all that
+            for row in range(deep):
+                if seen[column * deep + row]:
+                    x[count], y[count] = low_x + column, low_y + row
+                    count += 1
         return count
     codes = np.sort((x << 32) + y + _HALF_WORD)
     for i in range(codes.size):
@@ -150,10 +152,13 @@ def _columns(points: NDArray[np.float64], voxel_size: float) -> NDArray[np.float
     count = _distinct(x, y)
     stride = -(-count // _MOST_COLUMNS)
     columns = np.empty((2, -(-count // stride)))
+    chosen, step = 0, _PRIME % columns.shape[1]
     for place in range(columns.shape[1]):
-        i = place * _PRIME % columns.shape[1] * stride
-        columns[0, place] = (x[i] + 0.5) * voxel_size
-        columns[1, place] = (y[i] + 0.5) * voxel_size
+        columns[0, place] = (x[chosen * stride] + 0.5) * voxel_size
+        columns[1, place] = (y[chosen * stride] + 0.5) * voxel_size
+        chosen += step
+        if chosen >= columns.shape[1]:
+            chosen -= columns.shape[1]
     return columns
 
 
@@ -167,8 +172,7 @@ def _trimmed_range(
     every value is turned away by one comparison with the last of them.
     """
     if skipped > _MANY_OUTLIERS:
-        last = values.size - 1 - skipped
-        return np.partition(values, skipped)[skipped], np.partition(values, last)[last]
+        return ranked_values(values, skipped, values.size - 1 - skipped)
     least, largest = np.inf, -np.inf
     if skipped == 0:
         for value in values:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import half_bits, kernel, widen
-from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, write_scores
+from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, scores_of_at_least, write_scores
 from rgbd_perception.mapping.shared_rows import rounded
 from rgbd_perception.mapping.sketches import SKETCH_DIM, count_sketches
 from rgbd_perception.mapping.threads import Runner
@@ -108,7 +108,10 @@ class SharedReader:
 
     def scorer(self, query: QueryVectors, calibration: ScoreCalibration, least: float, run: Runner) -> Scorer:
         """Scores every row and slot once; voxels only look theirs up."""
-        return SharedScorer(self, query.projected(self.basis), calibration, least, run)
+        query = query.projected(self.basis)
+        if least > 0:
+            return ReachingScorer(self, query, calibration, least, run)
+        return SharedScorer(self, query, calibration, run)
 
     def packed(
         self, at: NDArray[np.uint32]
@@ -171,35 +174,16 @@ class SharedScorer:
     columns = ("feature_at",)
 
     def __init__(
-        self,
-        reader: SharedReader,
-        query: QueryVectors,
-        calibration: ScoreCalibration,
-        least: float,
-        run: Runner,
+        self, reader: SharedReader, query: QueryVectors, calibration: ScoreCalibration, run: Runner
     ) -> None:
-        self._shared = reader.rows.shape[0]
-        self._run = run
+        self._shared, self._run, self._in_use = reader.rows.shape[0], run, reader.in_use
         self._table = np.empty((reader.in_use.size, query.texts.shape[0]), np.float32)
         parts = (
             (reader.rows, slice(0, self._shared)),
             (reader.hot, slice(self._shared, reader.in_use.size)),
         )
-        self._reaches = np.concatenate(
-            [
-                write_scores(
-                    vectors,
-                    query,
-                    calibration,
-                    self._table[part],
-                    run,
-                    least=least,
-                    in_use=reader.in_use[part],
-                )
-                for vectors, part in parts
-            ]
-        )
-        self._in_use = reader.in_use
+        for vectors, part in parts:
+            write_scores(vectors, query, calibration, self._table[part], run, in_use=reader.in_use[part])
 
     @property
     def best(self) -> NDArray[np.float32]:
@@ -215,6 +199,48 @@ class SharedScorer:
 
         self._run(look_up, at.size, _VOXELS_FOR_TWO)
         return np.asarray(at > 0)
+
+    def reaching(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Every voxel with an embedding: no score is below 0."""
+        known = np.asarray(columns["feature_at"] > 0)
+        return known.copy(), known
+
+
+class ReachingScorer:
+    """A table with the scores of those rows and slots of ``reader`` that reach ``least``; others score 0."""
+
+    columns = ("feature_at",)
+
+    def __init__(
+        self,
+        reader: SharedReader,
+        query: QueryVectors,
+        calibration: ScoreCalibration,
+        least: float,
+        run: Runner,
+    ) -> None:
+        self._shared, self._run, self._in_use = reader.rows.shape[0], run, reader.in_use
+        slots = np.flatnonzero(reader.in_use[self._shared :])
+        rows, of_rows = scores_of_at_least(
+            reader.rows, query, calibration, least, run, reader.in_use[: self._shared]
+        )
+        hot, of_hot = scores_of_at_least(reader.hot[slots], query, calibration, least, run)
+        nothing = np.zeros((1, query.texts.shape[0]), np.float32)
+        self._table = np.concatenate([nothing, of_rows, of_hot])
+        self._places = np.zeros(reader.in_use.size, np.int32)
+        self._places[rows] = np.arange(1, rows.size + 1)
+        self._places[slots[hot] + self._shared] = np.arange(rows.size + 1, self._table.shape[0])
+        self._reaches = self._places > 0
+
+    @property
+    def best(self) -> NDArray[np.float32]:
+        """Of all rows and slots in use."""
+        return self._table[int(not self._in_use.any()) :].max(axis=0, initial=-1)
+
+    def write(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Looked up."""
+        _look_up_places(columns["feature_at"], self._places, self._table, self._shared, scores)
+        return np.asarray(columns["feature_at"] > 0)
 
     def reaching(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Looked up."""
@@ -267,6 +293,20 @@ def _look_up_scores(
 ) -> None:
     for i in range(at.size):
         place = _place(at[i], shared)
+        for text in range(table.shape[1]):
+            found[i, text] = table[place, text]
+
+
+@kernel
+def _look_up_places(
+    at: NDArray[np.uint32],
+    places: NDArray[np.int32],
+    table: NDArray[np.float32],
+    shared: int,
+    found: NDArray[np.float32],
+) -> None:
+    for i in range(at.size):
+        place = places[_place(at[i], shared)]
         for text in range(table.shape[1]):
             found[i, text] = table[place, text]
 

@@ -17,7 +17,7 @@ from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.evidence import labels_of
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
-from rgbd_perception.mapping.ranking import Group, ranked_groups, robust_best
+from rgbd_perception.mapping.ranking import Group, ranked_groups, robust_best, split_by_text
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration
 from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import Place, VoxelScores
@@ -167,28 +167,30 @@ def scores_in(view: MapView, query: QueryVectors, scale: ScoreScale, place: Plac
 
 def _candidates(view: MapView, scores: VoxelScores, place: Place | None) -> _Candidates:
     """The well observed voxels (of ``place``) whose score for some text is not too low."""
-    rows = scores.rows_of_at_least()
+    rows, keys = scores.of_at_least()
     if place is not None:
-        rows = rows[place.contains(view.centers(view.snapshot.gather(rows, ("key",))["key"]))]
-    return _Candidates(rows, *scores.of_rows(rows))
+        inside = place.contains(view.centers(keys))
+        rows, keys = rows[inside], keys[inside]
+    return _Candidates(rows, keys, scores.of_rows(rows))
 
 
 def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[list[Group]]:
     """For each text the best groups; their members are rows of the map."""
     groups: list[list[Group]] = [[] for _ in range(candidates.scores.shape[1])]
+    passing = split_by_text(candidates.key, candidates.scores, max(scale.extent, 0.0))
 
     def rank(first: int, last: int) -> None:
         for text in range(first, last):
-            chosen = np.flatnonzero(candidates.scores[:, text] >= max(scale.extent, 0.0))
+            numbers, keys, scores = passing.of(text)
             ranked = ranked_groups(
-                candidates.key[chosen],
-                candidates.scores[chosen, text],
+                keys,
+                scores,
                 gap=view.config.gap_voxels,
                 least_voxels=view.config.min_object_voxels,
                 least_score=scale.least,
                 most=top_k,
             )
-            groups[text] = [Group(score, candidates.rows[chosen[members]]) for score, members in ranked]
+            groups[text] = [Group(score, candidates.rows[numbers[members]]) for score, members in ranked]
 
     view.run(rank, len(groups), 2)
     return groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.bricks import Bricks
 from rgbd_perception.mapping.clusters import clusters
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.selection import ranked_values
 
 _BEST_SHARE = 0.25
 """The score of a group is the mean over this share of its voxels, the best ones (a handful at least)."""
@@ -20,6 +22,61 @@ class Group(NamedTuple):
 
     score: float
     members: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Passing:
+    """Voxels that fit some text, those of text i from ``starts[i]`` on: ``numbers``, ``keys``, ``scores``."""
+
+    starts: NDArray[np.int64]
+    numbers: NDArray[np.int32]
+    keys: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+    def of(self, text: int) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
+        """Numbers, keys and scores (m,) of the voxels that fit one text."""
+        part = slice(self.starts[text], self.starts[text + 1])
+        return self.numbers[part], self.keys[part], self.scores[part]
+
+
+def split_by_text(keys: NDArray[np.int64], scores: NDArray[np.float32], least: float) -> Passing:
+    """Of the voxels ``keys`` (n,) with ``scores`` (n, T) those that score at least ``least``, by text."""
+    starts = np.zeros(scores.shape[1] + 1, np.int64)
+    _count_passing(scores, np.float32(least), starts)
+    total = int(starts[-1])
+    passing = Passing(
+        starts, np.empty(total, np.int32), np.empty(total, np.int64), np.empty(total, np.float32)
+    )
+    _split(keys, scores, np.float32(least), starts[:-1].copy(), passing.numbers, passing.keys, passing.scores)
+    return passing
+
+
+@kernel
+def _count_passing(scores: NDArray[np.float32], least: float, starts: NDArray[np.int64]) -> None:
+    """Write where the voxels of each text start, and their number in all."""
+    for i in range(scores.shape[0]):
+        for text in range(scores.shape[1]):
+            starts[text + 1] += scores[i, text] >= least
+    for text in range(scores.shape[1]):
+        starts[text + 1] += starts[text]
+
+
+@kernel
+def _split(
+    keys: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    least: float,
+    place: NDArray[np.int64],
+    numbers: NDArray[np.int32],
+    split_keys: NDArray[np.int64],
+    split_scores: NDArray[np.float32],
+) -> None:
+    for i in range(scores.shape[0]):
+        for text in range(scores.shape[1]):
+            if scores[i, text] >= least:
+                numbers[place[text]], split_keys[place[text]] = i, keys[i]
+                split_scores[place[text]] = scores[i, text]
+                place[text] += 1
 
 
 def ranked_groups(
@@ -54,11 +111,13 @@ def ranked_groups(
 def robust_best(scores: NDArray[np.float32], least_voxels: int) -> float:
     """Mean of the best quarter of the scores (n,), of at least ``least_voxels`` of them."""
     count = min(scores.size, max(least_voxels, int(np.ceil(_BEST_SHARE * scores.size))))
-    best = np.partition(scores, scores.size - count)[scores.size - count :]
-    total = 0.0
-    for score in best:
-        total += score
-    return total / count
+    least, _ = ranked_values(scores, scores.size - count, scores.size - 1)
+    total, above = 0.0, 0
+    for score in scores:
+        if score > least:
+            total += score
+            above += 1
+    return (total + (count - above) * least) / count
 
 
 @kernel

@@ -22,30 +22,20 @@ centred) scores 0.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import kernel, power_of_two
-from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
+from rgbd_perception.mapping.exact_scores import Rivals, exact_logits, keep_reaching, rivals_of
+from rgbd_perception.mapping.near_vectors import Texts, near_vectors, texts_for
+from rgbd_perception.mapping.score_rule import ScoreRule, logit, to_scores
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _NEGLIGIBLE = 0.02
 """Voxels whose absolute test alone scores below this skip the competition; their score is an upper bound."""
 _VECTORS_FOR_TWO = 2048
 """Fewer vectors are scored by one thread."""
-_LARGEST_LOGIT, _NEVER = 80.0, -1e4
-"""Beyond the first are the scores 0 and 1; the second is that of what is no answer at all."""
-_LOG_2 = math.log(2)
-_ABOVE_LOGITS = 128
-"""Added, no logit is negative, and cutting off rounds down."""
-_FAR = np.float32(8)
-"""More than any difference between cosines."""
-_NO_COSINE = 2.5
-"""Its negative is below every cosine, also after what is generic was taken off."""
 _USUAL_CLASSES = 8
 """So many classes of the usual likeness join the mean over the vocabulary."""
 
@@ -153,218 +143,76 @@ def write_scores(
     *,
     least: float = 0.0,
     in_use: NDArray[np.bool_] | None = None,
-) -> NDArray[np.bool_]:
-    """Write the ``scores`` (n, T) of the (n, D) vectors; return whether the best of each (n,) is at least
-    ``least``.
+) -> None:
+    """Write the ``scores`` (n, T) of the (n, D) vectors.
 
     Scores below ``least`` are 0, and so are those of vectors that are not ``in_use`` (n,): neither is worked
     out.
     """
-    vectors = vectors if vectors.dtype in (np.int8, np.float32) else vectors.astype(np.float32)
-    used = np.ones(vectors.shape[0], np.bool_) if in_use is None else in_use
-    pairs, classes = side_by_side(query.positive_and_negative), side_by_side(query.classes)
-    apart = np.full((scores.shape[1], 2, classes.shape[1]), _FAR, np.float32)
-    apart[:, :, : query.classes.shape[0]] *= np.stack([~query.related, query.related], axis=1)
-    rule = _rule(calibration, least)
-    reaching = np.empty(vectors.shape[0], np.bool_)
+    vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
+    texts, rivals = _tiles(query, vectors.dtype, rule.undecided)
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
-        competing, lengths = np.empty(last - first, np.int32), np.empty(last - first, np.float32)
-        found = _write_absolute(
-            vectors[part], used[part], pairs, query.generic, rule, scores[part], competing, lengths
-        )
-        _compete(
-            vectors[part],
-            competing[:found],
-            lengths[:found],
-            classes,
-            apart,
-            query.generic,
-            rule,
-            scores[part],
-        )
-        _note_reaching(scores[part], rule.least, reaching[part])
-        _to_scores(scores[part].reshape(-1), rule.least)
+        found = near_vectors(vectors[part], used[part], texts, rule, scores[part])
+        scores[part][found] = exact_logits(vectors[part], found, rivals, rule)
+        to_scores(scores[part].reshape(-1), rule.least)
 
     run(score, vectors.shape[0], _VECTORS_FOR_TWO)
-    return reaching
 
 
-class _Rule(NamedTuple):
-    """Numbers of the rule as float32: a cosine is ``undecided`` from which on the relative test may count;
-    logits below ``least`` need not be right."""
+def scores_of_at_least(
+    vectors: NDArray[np.number],
+    query: QueryVectors,
+    calibration: ScoreCalibration,
+    least: float,
+    run: Runner = run_in_turn,
+    in_use: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Numbers (k,), ascending, of the (n, D) vectors ``in_use`` (n,) whose best score is at least ``least``,
+    and the scores (k, T) of these; those below ``least`` are 0."""
+    vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
+    texts, rivals = _tiles(query, vectors.dtype, rule.offset + rule.least / rule.scale)
+    nowhere = np.empty((0, query.texts.shape[0]), np.float32)
+    parts: dict[tuple[int, int], tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
 
-    scale: float
-    offset: float
-    sharpness: float
-    undecided: float
-    least: float
+    def score(first: int, last: int) -> None:
+        part = slice(first, last)
+        found = near_vectors(vectors[part], used[part], texts, rule, nowhere)
+        logits = exact_logits(vectors[part], found, rivals, rule)
+        kept = keep_reaching(found, logits, rule.least)
+        to_scores(logits[:kept].reshape(-1), rule.least)
+        parts[first, last] = found[:kept] + np.int32(first), logits[:kept]
+
+    run(score, vectors.shape[0], _VECTORS_FOR_TWO)
+    ordered = [parts[bounds] for bounds in sorted(parts)]
+    return np.concatenate([numbers for numbers, _ in ordered]), np.concatenate([part for _, part in ordered])
 
 
-def _rule(calibration: ScoreCalibration, least: float) -> _Rule:
-    undecided = calibration.offset + max(_logit(_NEGLIGIBLE), _logit(least)) / calibration.scale
-    numbers = (calibration.scale, calibration.offset, calibration.sharpness, undecided, _logit(least))
-    return _Rule(*(np.float32(number) for number in numbers))
+def _ready(vectors: NDArray[np.number]) -> NDArray[np.number]:
+    """As the kernels take them."""
+    return vectors if vectors.dtype in (np.int8, np.float32) else vectors.astype(np.float32)
 
 
-def _logit(score: float) -> float:
-    return math.log(score / (1 - score)) if 0 < score < 1 else math.copysign(_LARGEST_LOGIT, score - 0.5)
+def _used(vectors: NDArray[np.number], in_use: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    return np.ones(vectors.shape[0], np.bool_) if in_use is None else in_use
+
+
+def _tiles(query: QueryVectors, kind: np.dtype[np.number], near: float) -> tuple[Texts, Rivals]:
+    """The query for vectors of a ``kind``, of which those with a centred cosine of ``near`` are looked at."""
+    both, count = query.positive_and_negative, query.texts.shape[0]
+    return (
+        texts_for(kind, both, query.generic, count, near),
+        rivals_of(both, query.generic, query.classes, query.related),
+    )
+
+
+def _rule(calibration: ScoreCalibration, least: float) -> ScoreRule:
+    undecided = calibration.offset + max(logit(_NEGLIGIBLE), logit(least)) / calibration.scale
+    numbers = (calibration.scale, calibration.offset, calibration.sharpness, undecided, logit(least))
+    return ScoreRule(*(np.float32(number) for number in numbers))
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-@kernel(fastmath=True)
-def _is_near(products: NDArray[np.float32], k: int, floor: NDArray[np.float32], inverse: float) -> bool:
-    """Whether vector ``k`` has some cosine (a product times ``inverse``) above the ``floor`` (m',); a zero
-    vector has none."""
-    above = np.float32(-_NO_COSINE)
-    for lane in range(0, floor.size, LANES):
-        for text in range(LANES):
-            at = np.uint64(lane) + np.uint64(text)
-            above = max(above, products[k, at] * inverse - floor[at])
-    return above > 0 and inverse > 0
-
-
-@kernel(fastmath=True)
-def _center(
-    cosines: NDArray[np.float32], k: int, generic: NDArray[np.float32], inverse: float, texts: int
-) -> tuple[float, float]:
-    """Turn the dot products of vector ``k`` into centred cosines; return the nearest text, and what a text
-    must beat: the nearest negative, where there is any."""
-    nearest = barrier = np.float32(-_NO_COSINE)
-    for index in range(texts):
-        cosines[k, index] = cosines[k, index] * inverse - generic[index]
-        nearest = max(nearest, cosines[k, index])
-    for index in range(texts, generic.size):
-        barrier = max(barrier, cosines[k, index] * inverse - generic[index])
-    return nearest, barrier
-
-
-@kernel(fastmath=True)
-def _margin(
-    rivals: NDArray[np.float32], k: int, inverse: float, apart: NDArray[np.float32], text: int, cosine: float
-) -> float:
-    """Cosine to the text or a class related to it, less that to the nearest other class.
-
-    ``apart`` (T, 2, C): what puts classes out of the running, for the first and the second.
-    """
-    own, other = cosine, np.float32(-_NO_COSINE)
-    for lane in range(0, rivals.shape[1], LANES):
-        for index in range(LANES):
-            at = np.uint64(lane) + np.uint64(index)
-            rival = rivals[k, at] * inverse
-            own = max(own, rival - apart[text, 0, at])
-            other = max(other, rival - apart[text, 1, at])
-    return own - other
-
-
-@kernel
-def _write_absolute(
-    vectors: NDArray[np.number],
-    in_use: NDArray[np.bool_],
-    pairs: NDArray[np.float32],
-    generic: NDArray[np.float32],
-    rule: _Rule,
-    logits: NDArray[np.float32],
-    competing: NDArray[np.int32],
-    lengths: NDArray[np.float32],
-) -> int:
-    """Logits (n, T) of the absolute test alone; those of vectors that are far from every text are _NEVER.
-
-    Return how many vectors are left to the relative test; write which, and 1 / their lengths.
-    """
-    texts, found = logits.shape[1], 0
-    pieces = np.zeros((pairs.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
-    cosines = np.empty((ROWS, pairs.shape[1]), np.float32)
-    inverse = np.empty(ROWS, np.float32)
-    floor = np.full(pairs.shape[1], _NO_COSINE, np.float32)
-    floor[:texts] = generic[:texts] + (rule.offset + rule.least / rule.scale)
-    for first in range(0, vectors.shape[0], ROWS):
-        last = min(first + ROWS, vectors.shape[0])
-        for row in range(first, last):
-            square = put(vectors, row, pieces, row - first)
-            inverse[row - first] = np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
-        multiply(pieces, pairs, cosines)
-        for row in range(first, last):
-            k = row - first
-            if not (in_use[row] and _is_near(cosines, k, floor, inverse[k])):
-                for text in range(texts):
-                    logits[row, text] = _NEVER
-                continue
-            nearest, barrier = _center(cosines, k, generic, inverse[k], texts)
-            for text in range(texts):
-                cosine = cosines[k, text]
-                logits[row, text] = rule.scale * (cosine - rule.offset) if cosine > barrier else _NEVER
-            if nearest > max(rule.undecided, barrier):
-                competing[found], lengths[found] = row, inverse[k]
-                found += 1
-    return found
-
-
-@kernel
-def _compete(
-    vectors: NDArray[np.number],
-    competing: NDArray[np.int32],
-    lengths: NDArray[np.float32],
-    classes: NDArray[np.float32],
-    apart: NDArray[np.float32],
-    generic: NDArray[np.float32],
-    rule: _Rule,
-    logits: NDArray[np.float32],
-) -> None:
-    """Lower the logits (n, T) of the ``competing`` vectors to those of the relative test."""
-    pieces = np.zeros((classes.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
-    rivals = np.empty((ROWS, classes.shape[1]), np.float32)
-    for first in range(0, competing.size, ROWS):
-        last = min(first + ROWS, competing.size)
-        for place in range(first, last):
-            put(vectors, competing[place], pieces, place - first)
-        multiply(pieces, classes, rivals)
-        for place in range(first, last):
-            row = competing[place]
-            for text in range(logits.shape[1]):
-                cosine = logits[row, text] / rule.scale + rule.offset
-                if cosine > rule.undecided:
-                    margin = _margin(
-                        rivals, place - first, lengths[place], apart, text, cosine + generic[text]
-                    )
-                    logits[row, text] = min(logits[row, text], rule.sharpness * margin)
-
-
-@kernel(fastmath=True)
-def _note_reaching(logits: NDArray[np.float32], least: float, reaching: NDArray[np.bool_]) -> None:
-    """Write whether some logit (n, T) of each vector is that of an answer and at least ``least``."""
-    for row in range(logits.shape[0]):
-        best = np.float32(_NEVER)
-        for text in range(logits.shape[1]):
-            best = max(best, logits[row, text])
-        reaching[row] = best >= least and best > _NEVER
-
-
-@kernel(fastmath=True)
-def _to_scores(values: NDArray[np.float32], least: float) -> None:
-    """Logits become scores, 0 for those below ``least``."""
-    for i in range(values.size):
-        score = _sigmoid(values[i])
-        values[i] = score if values[i] >= least and values[i] > _NEVER else np.float32(0)
-
-
-@kernel(fastmath=True)
-def _sigmoid(logit: float) -> float:
-    """1 / (1 + exp(-logit)) without branches.
-
-    exp(x) is 2**n * exp(r) with the nearest n and a polynomial for |r| <= log(2) / 2; its error is 2e-7.
-    """
-    x = min(max(-logit, np.float32(-_LARGEST_LOGIT)), np.float32(_LARGEST_LOGIT))
-    power = np.int32(x * np.float32(1 / _LOG_2) + np.float32(_ABOVE_LOGITS + 0.5)) - np.int32(_ABOVE_LOGITS)
-    r = x - np.float32(power) * np.float32(_LOG_2)
-    series = np.float32(1 / 120) + r * np.float32(1 / 720)
-    series = np.float32(1 / 24) + r * series
-    series = np.float32(1 / 6) + r * series
-    series = np.float32(1 / 2) + r * series
-    series = np.float32(1) + r * (np.float32(1) + r * series)
-    return np.float32(1) / (np.float32(1) + series * power_of_two(np.int32(power)))

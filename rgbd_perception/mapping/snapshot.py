@@ -109,6 +109,36 @@ class Snapshot:
                     for part, values in zip(parts, old, strict=True):
                         part[places] = values
 
+    def pick(
+        self, read: Callable[[Columns], tuple[NDArray[Any], ...]], rows: int = BLOCK_ROWS
+    ) -> tuple[NDArray[Any], ...]:
+        """Rows (k,), ascending, that ``read`` picks, and what it returns for them.
+
+        ``read`` gets the columns of n rows and returns the numbers (k,) of those it picks, ascending, and
+        arrays of its own with k rows each; it runs under the lock, so it must be quick. It must pass over
+        rows without a key.
+        """
+        parts: list[tuple[NDArray[Any], ...]] = []
+        for first in range(0, max(self.rows, 1), rows):
+            last = min(first + rows, self.rows)
+            with self._lock:
+                block = {name: column[first:last] for name, column in self._columns.items()}
+                changed = list(self._changed(first, last))
+                if changed:
+                    block["key"] = block["key"].copy()
+                    for places, _ in changed:
+                        block["key"][places] = NO_KEY
+                found, *values = read(block)
+                parts.append((found + first, *values))
+                for places, columns in changed:
+                    found, *values = read(columns)
+                    parts.append((places[found] + first, *values))
+        picked, *joined = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if np.all(picked[1:] > picked[:-1]):
+            return picked, *joined
+        order = np.argsort(picked, kind="stable")
+        return picked[order], *(column[order] for column in joined)
+
     def _changed(self, first: int, last: int) -> Iterator[tuple[NDArray[np.int32], Columns]]:
         """Places in the block of rows that have changed since, and their columns as they were."""
         for kept_rows, images in self._kept:
@@ -130,7 +160,7 @@ class Snapshot:
         return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
     def _gather_block(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Columns:
-        block = {name: self._columns[name][rows] for name in names}
+        block = {name: np.take(self._columns[name], rows, axis=0) for name in names}
         changed = np.flatnonzero(self._is_kept[rows])
         for kept_rows, images in self._kept if changed.size else ():
             place = np.searchsorted(kept_rows, rows[changed])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +40,7 @@ class VoxelScores:
         self._least = least
         self._view, self._snapshot = view, view.snapshot
         self._texts = query.texts.shape[0]
-        self._class_scores = score_vectors(query.classes, query, calibration)
+        self._query, self._calibration = query, calibration
         features = view.snapshot.features
         self._scorer = features.scorer(query, calibration, least, view.run) if features else None
         has_evidence = view.snapshot.column("class_slot") is not None
@@ -51,26 +52,28 @@ class VoxelScores:
         if plain.size:
             scores[plain] = self._by_class({name: columns[name][plain] for name in self._evidence})
 
-    def of_rows(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Keys (n,) and scores (n, T) of the voxels in these rows."""
+    def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores (n, T) of the voxels in these rows."""
         names = self._scorer.columns if self._scorer else ()
         columns = self._snapshot.gather(rows, ("key", *names))
         scores = np.empty((rows.size, self._texts), np.float32)
         plain = self._by_embedding(columns, scores)
         if plain.size:
             scores[plain] = self._by_class(self._snapshot.gather(rows[plain], self._evidence))
-        return columns["key"], scores
+        return scores
 
-    def rows_of_at_least(self) -> NDArray[np.int64]:
-        """Rows of the voxels observed often enough that score at least ``least`` for some text."""
+    def of_at_least(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and keys of the voxels observed often enough that score at least ``least`` for some text."""
+        unit, least = self._snapshot.weight_unit, self._view.config.min_weight
 
-        def read(block: Columns) -> tuple[NDArray[np.bool_]]:
+        def read(block: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             chosen = self._reaching(block)
-            self._keep_observed(block, chosen)
-            return (chosen,)
+            numbers, keys = np.empty(chosen.size, np.int64), np.empty(chosen.size, np.int64)
+            found = _list_observed(block["key"], block["weight"], unit, least, chosen, numbers, keys)
+            return numbers[:found].copy(), keys[:found].copy()
 
-        rows = [np.flatnonzero(chosen) + first for first, (chosen,) in self._snapshot.blocks(read, _ROWS)]
-        return np.concatenate(rows)
+        rows, keys = self._snapshot.pick(read, _ROWS)
+        return rows, keys
 
     def best(self, place: Place | None) -> NDArray[np.float32]:
         """(T,) best scores of the voxels in ``place`` that were observed often enough; -1 without any.
@@ -86,7 +89,8 @@ class VoxelScores:
             chosen = np.ones(scores.shape[0], np.bool_)
             if place is not None:
                 chosen = place.contains(self._view.centers(block["key"]))
-            self._keep_observed(block, chosen)
+            chosen &= self._snapshot.weights(block) >= self._view.config.min_weight
+            chosen &= block["key"] != NO_KEY
             scores[~chosen] = -1.0
             return (scores,)
 
@@ -108,10 +112,6 @@ class VoxelScores:
         live = keys != NO_KEY
         return (keys, scores) if live.all() else (keys[live], scores[live])
 
-    def _keep_observed(self, block: Columns, chosen: NDArray[np.bool_]) -> None:
-        unit, least = self._snapshot.weight_unit, self._view.config.min_weight
-        keep_observed(block["key"], block["weight"], unit, least, chosen)
-
     def _by_embedding(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """Write the scores (n, T); return which voxels have no embedding to be scored by."""
         if self._scorer is None:
@@ -129,6 +129,11 @@ class VoxelScores:
             reaching[plain] = self._by_class(part).max(axis=1) >= self._least
         return reaching
 
+    @cached_property
+    def _class_scores(self) -> NDArray[np.float32]:
+        """(C, T) of the class names themselves."""
+        return score_vectors(self._query.classes, self._query, self._calibration)
+
     def _by_class(self, columns: Columns) -> NDArray[np.float32]:
         """(n, T) scores of voxels without an embedding, through their likely classes."""
         if "class_slot" not in columns or self._view.header.vocabulary is None:
@@ -140,14 +145,20 @@ class VoxelScores:
 
 
 @kernel
-def keep_observed(
+def _list_observed(
     keys: NDArray[np.int64],
     weights: NDArray[np.number],
     unit: float,
     min_weight: float,
     chosen: NDArray[np.bool_],
-) -> None:
-    """Of the ``chosen`` keep those that are voxels, and observed with at least ``min_weight``."""
+    numbers: NDArray[np.int64],
+    found_keys: NDArray[np.int64],
+) -> int:
+    """Write numbers and keys of the ``chosen`` that are voxels, and observed with at least ``min_weight``;
+    return how many."""
+    found = 0
     for i in range(chosen.size):
-        if chosen[i]:
-            chosen[i] = weights[i] * unit >= min_weight and keys[i] != NO_KEY
+        if chosen[i] and weights[i] * unit >= min_weight and keys[i] != NO_KEY:
+            numbers[found], found_keys[found] = i, keys[i]
+            found += 1
+    return found

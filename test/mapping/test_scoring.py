@@ -8,7 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from rgbd_perception.mapping.scoring import ScoreCalibration, query_vectors, score_vectors, write_scores
+from rgbd_perception.mapping.scoring import (
+    ScoreCalibration,
+    query_vectors,
+    score_vectors,
+    scores_of_at_least,
+    write_scores,
+)
 
 CALIBRATION = ScoreCalibration(scale=20.0, offset=0.4, kinship=0.1, sharpness=15.0)
 
@@ -67,11 +73,24 @@ def test_low_scores_and_unused_vectors_are_left_out(kind, count):
         def in_two(work, size, least):
             list(pool.map(lambda part: work(*part), [(0, size // 3), (size // 3, size)]))
 
-        reaching = write_scores(vectors, query, CALIBRATION, scores, in_two, least=0.3, in_use=used)
+        write_scores(vectors, query, CALIBRATION, scores, in_two, least=0.3, in_use=used)
+        reaching, their_scores = scores_of_at_least(vectors, query, CALIBRATION, 0.3, in_two, used)
     kept = np.where(used[:, None] & (every >= 0.3), every, 0)
     np.testing.assert_allclose(scores, kept, atol=1e-6)
-    assert reaching.tolist() == (kept.max(axis=1) > 0).tolist()
-    assert count == 1 or 0 < reaching.mean() < 1
+    assert reaching.tolist() == np.flatnonzero(kept.max(axis=1) > 0).tolist()
+    np.testing.assert_allclose(their_scores, kept[reaching], atol=1e-6)
+    assert count == 1 or 0 < reaching.size < count
+
+
+def test_vectors_of_8_bits_score_like_others():
+    rng = np.random.default_rng(6)
+    classes, negatives = rng.standard_normal((40, 64)), rng.standard_normal((2, 64))
+    query = query_vectors(classes[:8], negatives, classes, CALIBRATION)
+    vectors = 20 * (classes[rng.integers(0, 40, 500)] + rng.standard_normal((500, 64)))
+    vectors = np.clip(np.rint(vectors), -127, 127)
+    whole, wide = (score_vectors(vectors.astype(kind), query, CALIBRATION) for kind in (np.int8, np.float32))
+    np.testing.assert_allclose(whole, wide, atol=1e-5)
+    assert (wide > 0.5).any() and (wide == 0).any() and ((wide > 0) & (wide < 0.02)).any()
 
 
 def test_a_zero_vector_scores_nothing():

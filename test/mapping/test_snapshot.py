@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgbd_perception.mapping.keys import pack
+from rgbd_perception.mapping.keys import BITS, pack
 from rgbd_perception.mapping.snapshot import Snapshot
 from rgbd_perception.mapping.store import VoxelStore
 
@@ -31,6 +31,25 @@ def _write(store: VoxelStore, chosen: set[int], value: float) -> None:
 def _erase(store: VoxelStore, chosen: set[int]) -> None:
     rows = store.index.find(pack(np.array([[number, 0, 0] for number in sorted(chosen)])))
     store.remove(rows[rows >= 0])
+
+
+@given(numbers, st.lists(st.tuples(st.booleans(), numbers), min_size=1, max_size=8), st.integers(1, 7))
+def test_rows_are_picked_as_they_were(first, steps, block):
+    store, lock = VoxelStore(100), threading.Lock()
+    _write(store, first, 1.0)
+    expected = {key: weight for key, weight in _contents(store).items() if key >> (2 * BITS) & 1}
+    snapshot = Snapshot(store, lock)
+    for number, (insert, chosen) in enumerate(steps):
+        _write(store, chosen, 2.0 + number) if insert else _erase(store, chosen)
+
+    def odd(columns):
+        found = np.flatnonzero((columns["key"] >= 0) & (columns["key"] >> (2 * BITS) & 1 == 1))
+        return found, columns["key"][found], columns["weight"][found]
+
+    rows, keys, weights = snapshot.pick(odd, block)
+    assert dict(zip(keys.tolist(), weights.tolist(), strict=True)) == expected
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert snapshot.gather(rows, ("key",))["key"].tolist() == keys.tolist()
 
 
 @given(numbers, st.lists(st.tuples(st.booleans(), numbers), max_size=8), st.integers(1, 7))

@@ -1,0 +1,176 @@
+"""Which vectors are near enough to some text to be scored exactly: most are near to none.
+
+Vectors of 8 bits are compared in whole numbers, with a margin for the rounding of the texts, so that none is
+missed; others as they are.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
+from rgbd_perception.mapping.score_rule import NEVER, NO_COSINE, ScoreRule
+from rgbd_perception.mapping.small_products import multiply_small, put_small, rounded_side_by_side
+
+_ROUNDING = 1e-6
+"""Of cosines in single precision."""
+
+
+class Texts(NamedTuple):
+    """Texts, then negatives, as tiles take them.
+
+    ``across`` from side_by_side or rounded_side_by_side, with m' columns; ``units`` (m',): what a product
+    of 1 stands for; ``floor`` (m',): what a cosine must exceed to be near; ``generic`` (T + N,).
+    """
+
+    across: NDArray[np.number]
+    units: NDArray[np.float32]
+    floor: NDArray[np.float32]
+    generic: NDArray[np.float32]
+
+
+def texts_for(
+    kind: np.dtype[np.number],
+    positive_and_negative: NDArray[np.float32],
+    generic: NDArray[np.float32],
+    texts: int,
+    near: float,
+) -> Texts:
+    """For vectors of a ``kind``, and ``near`` as centred cosine; of the (T + N, D) only the first ``texts``
+    can be near."""
+    across: NDArray[np.number]
+    if kind == np.int8:
+        across, units, errors = rounded_side_by_side(positive_and_negative)
+    else:
+        across = side_by_side(positive_and_negative)
+        units, errors = np.ones(across.shape[1], np.float32), np.zeros(across.shape[1], np.float32)
+    floor = np.full(units.size, NO_COSINE, np.float32)
+    floor[:texts] = generic[:texts] + near - errors[:texts] - _ROUNDING
+    return Texts(across, units, floor, generic)
+
+
+def near_vectors(
+    vectors: NDArray[np.number],
+    in_use: NDArray[np.bool_],
+    texts: Texts,
+    rule: ScoreRule,
+    far: NDArray[np.float32],
+) -> NDArray[np.int32]:
+    """Numbers (k,) of the (n, D) vectors ``in_use`` (n,) that are near some text.
+
+    ``far`` (n, T): the logits of the absolute test of the others are written here; (0, T) where they are
+    nobody's concern.
+    """
+    near = np.empty(vectors.shape[0], np.int32)
+    lanes, pieces = texts.units.size, -(-vectors.shape[1] // DEPTH)
+    if vectors.dtype == np.int8:
+        scratch = np.zeros((pieces, ROWS, DEPTH), np.int16), np.empty((ROWS, lanes), np.int32)
+        found = _find_near_small(vectors, in_use, texts, rule, *scratch, far, near)
+    else:
+        wide = np.zeros((pieces, ROWS, DEPTH), np.float32), np.empty((ROWS, lanes), np.float32)
+        found = _find_near(vectors, in_use, texts, rule, *wide, far, near)
+    return near[:found]
+
+
+@kernel(fastmath=True, forceinline=True)
+def _is_near(products: NDArray[np.number], k: int, texts: Texts, length: float) -> bool:
+    """Whether vector ``k`` of this length has some cosine above the floor; a zero vector has none."""
+    above = np.float32(-NO_COSINE) * length
+    for lane in range(0, texts.units.size, LANES):
+        for text in range(LANES):
+            at = np.uint64(lane) + np.uint64(text)
+            above = max(above, np.float32(products[k, at]) * texts.units[at] - texts.floor[at] * length)
+    return above > 0 and length > 0
+
+
+@kernel
+def _write_far(
+    products: NDArray[np.number],
+    k: int,
+    texts: Texts,
+    length: float,
+    rule: ScoreRule,
+    logits: NDArray[np.float32],
+    row: int,
+) -> None:
+    """Logits of the absolute test of vector ``k``; NEVER for a length of 0."""
+    inverse = np.float32(1) / length if length > 0 else np.float32(0)
+    barrier = np.float32(-NO_COSINE if length > 0 else NO_COSINE)
+    for text in range(logits.shape[1], texts.generic.size):
+        cosine = np.float32(products[k, text]) * texts.units[text] * inverse
+        barrier = max(barrier, cosine - texts.generic[text])
+    for text in range(logits.shape[1]):
+        cosine = np.float32(products[k, text]) * texts.units[text] * inverse - texts.generic[text]
+        logits[row, text] = rule.scale * (cosine - rule.offset) if cosine > barrier else NEVER
+
+
+@kernel(forceinline=True)
+def _sort_out(
+    products: NDArray[np.number],
+    lengths: NDArray[np.float32],
+    in_use: NDArray[np.bool_],
+    first: int,
+    texts: Texts,
+    rule: ScoreRule,
+    far: NDArray[np.float32],
+    near: NDArray[np.int32],
+    found: int,
+) -> int:
+    """Append the near ones of the ROWS vectors from the ``first`` on to the ``near``, of which there are
+    ``found``; their new number."""
+    for row in range(first, min(first + ROWS, in_use.size)):
+        k = row - first
+        length = lengths[k] if in_use[row] else np.float32(0)
+        if _is_near(products, k, texts, length):
+            near[found] = row
+            found += 1
+        elif far.shape[0]:
+            _write_far(products, k, texts, length, rule, far, row)
+    return found
+
+
+@kernel
+def _find_near_small(
+    vectors: NDArray[np.int8],
+    in_use: NDArray[np.bool_],
+    texts: Texts,
+    rule: ScoreRule,
+    pieces: NDArray[np.int16],
+    products: NDArray[np.int32],
+    far: NDArray[np.float32],
+    near: NDArray[np.int32],
+) -> int:
+    found = 0
+    squares, lengths = np.zeros(ROWS, np.int64), np.zeros(ROWS, np.float32)
+    for first in range(0, vectors.shape[0], ROWS):
+        put_small(vectors, first, min(ROWS, vectors.shape[0] - first), pieces, squares)
+        multiply_small(pieces, texts.across, products)
+        for k in range(ROWS):
+            lengths[k] = np.sqrt(np.float32(squares[k]))
+        found = _sort_out(products, lengths, in_use, first, texts, rule, far, near, found)
+    return found
+
+
+@kernel
+def _find_near(
+    vectors: NDArray[np.float32],
+    in_use: NDArray[np.bool_],
+    texts: Texts,
+    rule: ScoreRule,
+    pieces: NDArray[np.float32],
+    products: NDArray[np.float32],
+    far: NDArray[np.float32],
+    near: NDArray[np.int32],
+) -> int:
+    found = 0
+    lengths = np.zeros(ROWS, np.float32)
+    for first in range(0, vectors.shape[0], ROWS):
+        for row in range(first, min(first + ROWS, vectors.shape[0])):
+            lengths[row - first] = np.sqrt(put(vectors, row, pieces, row - first))
+        multiply(pieces, texts.across, products)
+        found = _sort_out(products, lengths, in_use, first, texts, rule, far, near, found)
+    return found
