@@ -46,5 +46,6 @@ def warm_up() -> None:
         )
         voxel_map.integrate(frame, prediction)
     voxel_map.query(["thing"], ["other"], encoder=_OneText())
+    voxel_map.scores(["thing"], encoder=_OneText())
     voxel_map.objects()
     voxel_map.close()
