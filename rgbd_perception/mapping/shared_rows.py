@@ -62,6 +62,8 @@ class SharedRows:
     def leave(self, rows: NDArray[np.integer]) -> None:
         """One user less for each of ``rows`` (0 is passed over)."""
         rows = rows[rows > 0]
+        if rows.size == 0:
+            return
         np.subtract.at(self.users, rows, 1)
         left = np.unique(rows)
         left = left[self.users[left] == 0]

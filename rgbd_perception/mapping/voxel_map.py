@@ -16,7 +16,7 @@ from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping.budget import budget
 from rgbd_perception.mapping.carving import carve, find_seen_through
-from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
+from rgbd_perception.mapping.checks import check_prediction, checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.embedding_query import answer_embeddings
 from rgbd_perception.mapping.evidence import labels_of
@@ -112,11 +112,14 @@ class VoxelMap:
         clock = StepClock()
         with self._writer:
             pose = self._gate.check(frame)
-            embedding = checked_embedding(frame, prediction, self.vocabulary, self._layers.features)
+            check_prediction(frame, prediction, self.vocabulary, self._layers.features)
+            # Reads all of the largest input and waits for memory, while the rest computes.
+            checked = self._threads.beside(lambda: checked_embedding(prediction))
             samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
             groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
+            embedding = checked()
             if groups.keys.size == 0:
                 raise FrameDropped("depth_empty", "no measurement between min_depth and max_depth")
             clock.lap("group")
