@@ -83,15 +83,9 @@ class SharedFeatures:
         """Blend the (h * w, D) half ``embedding`` of a frame into ``rows``, before their weight grows."""
         wanted = np.empty(rows.size, np.bool_)
         _want(
-            rows,
-            groups.starts,
-            groups.members,
-            groups.weights,
-            self.at,
-            self._hot_weight,
-            self._frame,
+            rows, groups.starts, groups.members, groups.weights, self.at, self._hot_weight, self._frame,
             wanted,
-        )
+        )  # fmt: skip
         slots = self._claim(rows)
         chosen = np.flatnonzero(wanted & (slots >= 0)).astype(np.int32)
         if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:

@@ -54,10 +54,12 @@ class Threads:
                     helper.result()
 
     def beside(self, work: Callable[[], Result]) -> Callable[[], Result]:
-        """Begin ``work`` on another thread where there is one; the function that is returned waits for it."""
+        """Begin ``work`` on another thread where one is free; the function that is returned waits for it, or
+        does it when it was not begun: nobody ever waits for other work of a busy thread."""
         if self._threads == 1:
             return work
-        return self._pool.submit(work).result
+        future = self._pool.submit(work)
+        return lambda: work() if future.cancel() else future.result()
 
     def close(self) -> None:
         """Wait for what is running and end the threads."""

@@ -24,11 +24,18 @@ def test_every_item_is_done_once(threads, count):
 
 
 def test_a_busy_thread_is_not_waited_for():
-    run, busy = Threads(2), threading.Event()
-    waiting = run.beside(lambda: busy.wait(60))
+    run, begun, busy = Threads(2), threading.Event(), threading.Event()
+
+    def keep_busy() -> bool:
+        begun.set()
+        return busy.wait(60)
+
+    waiting = run.beside(keep_busy)
+    assert begun.wait(60)
     done: list[tuple[int, int]] = []
     run(lambda first, last: done.append((first, last)), 100, 1)
     assert sum(last - first for first, last in done) == 100
+    assert run.beside(threading.current_thread)() is threading.current_thread()
     busy.set()
     assert waiting()
     run.close()
