@@ -29,12 +29,10 @@ _NOBODY = -1
 _SOME = 32
 _ENOUGH_FREE, _LEAST_TOLERANCE = 0.25, -1.0
 """Below this share of free rows the tolerance is lowered, down to the second value when there is none."""
-_OFTEN, _SELDOM = 8, 24
-"""A voxel whose mean holds so many frames like this one takes the embeddings of every second frame only, of
-every fourth beyond the second number: its mean hardly changes any more, and embeddings are most of the work
-of an update. One that is seen better than before, from nearby, takes them again."""
-_RUN = 16
-"""Rows that take turns together: neighbours in the picture, whose embeddings lie side by side."""
+_SETTLED_WEIGHT = 12.0
+_PACE = 4
+"""A voxel in view that was observed with this weight takes the embeddings of every fourth frame only: its
+mean hardly changes any more, and summing up embeddings is most of the work of an update."""
 
 
 class SharedFeatures:
@@ -82,10 +80,7 @@ class SharedFeatures:
     ) -> None:
         """Blend the (h * w, D) half ``embedding`` of a frame into ``rows``, before their weight grows."""
         wanted = np.empty(rows.size, np.bool_)
-        _want(
-            rows, groups.starts, groups.members, groups.weights, self.at, self._hot_weight, self._frame,
-            wanted,
-        )  # fmt: skip
+        _want(rows, self.at, self._hot_weight, self._frame, wanted)
         slots = self._claim(rows)
         chosen = np.flatnonzero(wanted & (slots >= 0)).astype(np.int32)
         if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:
@@ -203,9 +198,6 @@ class SharedFeatures:
 @kernel
 def _want(
     rows: NDArray[np.int32],
-    starts: NDArray[np.int32],
-    members: NDArray[np.int32],
-    weights: NDArray[np.float32],
     at: NDArray[np.uint32],
     hot_weight: NDArray[np.float32],
     frame: int,
@@ -215,13 +207,8 @@ def _want(
     for i in range(rows.size):
         row = rows[i]
         wanted[i] = row >= 0
-        if row < 0 or at[row] < HOT:
-            continue
-        now, before = np.float32(0), hot_weight[at[row] - HOT]
-        for member in range(starts[i], starts[i + 1]):
-            now += weights[members[member]]
-        if before >= _OFTEN * now:
-            wanted[i] = (row // _RUN + frame) % (4 if before >= _SELDOM * now else 2) == 0
+        if row >= 0 and at[row] >= HOT and (row + frame) % _PACE != 0:
+            wanted[i] = hot_weight[at[row] - HOT] < _SETTLED_WEIGHT
 
 
 @kernel

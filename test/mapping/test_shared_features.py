@@ -33,11 +33,11 @@ class Line:
             self.store, DIM, "space", dims=DIM, tolerance=tolerance, rows=rows, slots=slots
         )
 
-    def see(self, places: np.ndarray, vectors: np.ndarray, weight: float = 1.0) -> np.ndarray:
+    def see(self, places: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         count = places.size
         keys = pack(np.stack([places, places * 0, places * 0], axis=1))
         starts, members = np.arange(count + 1, dtype=np.int32), np.arange(count, dtype=np.int32)
-        groups = VoxelGroups(keys, starts, members, np.full(count, weight, np.float32))
+        groups = VoxelGroups(keys, starts, members, np.ones(count, np.float32))
         rows, _ = self.store.insert(keys)
         self.features.fuse(rows, groups, to_half(vectors.astype(np.float32))[0], 0.0, run_in_turn)
         self.store.weight[rows] += 512
@@ -90,21 +90,6 @@ def test_a_mean_goes_on_where_it_was_when_its_voxel_is_seen_again():
     unit = first / np.linalg.norm(first)
     assert line.cosines(rows, np.tile(3 * unit + second, (10, 1))).min() > 1 - ROUNDING
     assert line.features.shared.users.min() >= 0
-
-
-def test_a_mean_that_hardly_changes_takes_fewer_frames_until_the_voxel_is_seen_better():
-    line, places, vectors = Line(), np.arange(40), np.ones((40, DIM))
-    slots = line.features.at[line.see(places, vectors)] - HOT
-    taken = np.zeros((100, 40))
-    for frame in range(100):
-        before = line.features._hot_weight[slots].copy()
-        line.see(places, vectors, weight=1.0 if frame < 60 else 20.0)
-        taken[frame] = line.features._hot_weight[slots] > before
-    assert taken[:7].all()  # with the first one eight
-    assert np.all(taken[7:39].sum(axis=0) == 16)
-    assert np.all(np.isin(taken[40:60].sum(axis=0), (4, 5, 6)))
-    assert 0 < taken[50].sum() < 40  # in turn, not all in the same frame
-    assert taken[60:65].all()
 
 
 @settings(max_examples=15)
