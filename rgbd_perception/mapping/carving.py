@@ -16,6 +16,8 @@ cells see past it, with a wider margin, in ``carve_misses`` frames.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,10 +48,19 @@ _NOT, _PARTLY, _CLEARLY = 0, 1, 2
 """Seen through: no or not known; in at least half of its cells; in all of them."""
 
 
+@dataclass(frozen=True)
+class SeenThrough:
+    """Distinct voxels that a frame sees through: ``keys`` (n,) int64, ``clear`` (n,) bool whether in all of
+    their cells."""
+
+    keys: NDArray[np.int64]
+    clear: NDArray[np.bool_]
+
+
 def find_seen_through(
     store: VoxelStore, samples: GridSamples, pose: NDArray[np.float64], phase: int, config: MapConfig
-) -> NDArray[np.int32]:
-    """Return the distinct rows that this frame counts against, of at most ``config.carve_voxels`` looked at.
+) -> SeenThrough:
+    """Look at no more than ``config.carve_voxels`` voxels; reads nothing of ``store`` but its blocks.
 
     Where more are in view, the blocks take turns: ``phase`` (frame number) says whose it is.
     """
@@ -69,13 +80,15 @@ def find_seen_through(
         blocks.bits, numbers[:count], places[:count], phase, samples.nearest, samples.depth,
         k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
     )  # fmt: skip
-    rows = store.index.find(keys[:found])
-    young = store.occupancy[rows] < config.carve_misses
-    return rows[clear[:found] | young]
+    return SeenThrough(keys[:found], clear[:found])
 
 
-def carve(store: VoxelStore, rows: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Count one frame against each of ``rows``; return those with none left, which are to be removed."""
+def carve(store: VoxelStore, seen: SeenThrough, config: MapConfig) -> NDArray[np.int32]:
+    """Count one frame against the voxels that are young or clearly seen through; return the rows of those
+    with none left, which are to be removed."""
+    rows = store.index.find(seen.keys)
+    rows = rows[seen.clear | (store.occupancy[rows] < config.carve_misses)]
+    store.record(rows)
     store.occupancy[rows] = np.maximum(store.occupancy[rows], 1) - 1
     return rows[store.occupancy[rows] == 0]
 

@@ -13,13 +13,13 @@ from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 
 
-def checked_embedding(
+def check_prediction(
     frame: RgbdFrame,
     prediction: Prediction,
     ours: Vocabulary | None,
     features: ExactFeatures | SharedFeatures | None,
-) -> NDArray[np.uint16] | None:
-    """Check a prediction against its frame and the map; return its embeddings (h * w, D) as half bits.
+) -> None:
+    """Check a prediction against its frame and the map, all but the numbers of its embeddings.
 
     Raises FrameDropped: prediction_mismatch, prediction_not_finite, vocabulary_mismatch, text_space_mismatch.
     """
@@ -42,7 +42,7 @@ def checked_embedding(
                 "vocabulary_mismatch", f"label {known.max()}, the map knows {len(ours)} classes"
             )
     if prediction.embedding is None:
-        return None
+        return
     dim = prediction.embedding.shape[2]
     if features is not None and (features.text_space, features.dim) != (prediction.text_space, dim):
         raise FrameDropped(
@@ -50,7 +50,16 @@ def checked_embedding(
             f"embeddings are of '{prediction.text_space}' ({dim}), "
             f"the map's of '{features.text_space}' ({features.dim})",
         )
-    bits, finite = to_half(prediction.embedding.reshape(-1, dim))
+
+
+def checked_embedding(prediction: Prediction) -> NDArray[np.uint16] | None:
+    """Embeddings (h * w, D) of a prediction as half bits, None where it has none.
+
+    Raises FrameDropped: prediction_not_finite.
+    """
+    if prediction.embedding is None:
+        return None
+    bits, finite = to_half(prediction.embedding.reshape(-1, prediction.embedding.shape[2]))
     if not finite:
         raise FrameDropped("prediction_not_finite", "the embeddings have NaN or inf in them")
     return bits

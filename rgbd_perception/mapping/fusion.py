@@ -37,9 +37,12 @@ class VoxelGroups:
 
 def cell_weights(samples: GridSamples, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h * w,) weights in 0.02..1: confidence x viewing cosine x share of the cell x (2 m / depth)^2."""
-    distance = np.minimum(1.0, (_FULL_WEIGHT_DEPTH / np.maximum(samples.depth, 1e-3)) ** 2)
-    weights = confidence * samples.cosine * samples.support * distance
-    return np.clip(weights, _LEAST_WEIGHT, 1.0).astype(np.float32).ravel()
+    weights = np.empty(samples.depth.size, np.float32)
+    _weigh(
+        samples.depth.ravel(), readonly(confidence, np.float32).ravel(), samples.cosine.ravel(),
+        samples.support.ravel(), weights,
+    )  # fmt: skip
+    return weights
 
 
 def group_by_voxel(
@@ -80,6 +83,21 @@ def fuse_geometry(
 
 
 @kernel
+def _weigh(
+    depth: NDArray[np.float32],
+    confidence: NDArray[np.float32],
+    cosine: NDArray[np.float32],
+    support: NDArray[np.float32],
+    weights: NDArray[np.float32],
+) -> None:
+    full, least = np.float32(_FULL_WEIGHT_DEPTH), np.float32(_LEAST_WEIGHT)
+    for cell in range(weights.size):
+        near = full / max(depth[cell], np.float32(1e-3))
+        weight = confidence[cell] * cosine[cell] * support[cell] * min(near * near, np.float32(1))
+        weights[cell] = min(max(weight, least), np.float32(1))
+
+
+@kernel
 def _cell_keys(
     depth: NDArray[np.float32],
     fx: float,
@@ -93,19 +111,20 @@ def _cell_keys(
     keys: NDArray[np.int64],
 ) -> None:
     width = depth.shape[1]
+    places = np.empty((3, width), np.float64)
     for row in range(depth.shape[0]):
+        for axis in range(3):  # apart from the rest, so that it is done for many cells at once
+            a, b, c, d = pose[axis, 0], pose[axis, 1], pose[axis, 2], pose[axis, 3]
+            for column in range(width):
+                z = depth[row, column]
+                x, y = (column - cx) / fx * z, (row - cy) / fy * z
+                places[axis, column] = np.floor((a * x + b * y + c * z + d) / voxel_size)
         for column in range(width):
             z = depth[row, column]
-            cell = row * width + column
-            keys[cell] = NO_KEY
-            if z < min_depth or z > max_depth or z <= 0:
-                continue
-            x, y = (column - cx) / fx * z, (row - cy) / fy * z
-            keys[cell] = pack_one(
-                int(np.floor((pose[0, 0] * x + pose[0, 1] * y + pose[0, 2] * z + pose[0, 3]) / voxel_size)),
-                int(np.floor((pose[1, 0] * x + pose[1, 1] * y + pose[1, 2] * z + pose[1, 3]) / voxel_size)),
-                int(np.floor((pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z + pose[2, 3]) / voxel_size)),
-            )
+            key = NO_KEY
+            if z >= min_depth and z <= max_depth and z > 0:
+                key = pack_one(int(places[0, column]), int(places[1, column]), int(places[2, column]))
+            keys[row * width + column] = key
 
 
 @kernel

@@ -49,13 +49,16 @@ def sample_grid(frame: RgbdFrame, stride: int, run: Runner = run_in_turn) -> Gri
     depth, nearest, support = (np.zeros(shape, np.float32) for _ in range(3))
     color = np.zeros((*shape, 3), np.float32)
     pixels, depths = readonly(frame.color, np.uint8), readonly(frame.depth, np.float32)
-    run(
-        lambda first, last: _sample_cells(
-            pixels, depths, stride, first, last, depth, nearest, color, support
-        ),
-        intrinsics.height,
-        _ROWS_FOR_TWO,
-    )
+    if stride == 1:
+        _take_pixels(pixels, depths, depth, nearest, color, support)
+    else:
+        run(
+            lambda first, last: _sample_cells(
+                pixels, depths, stride, first, last, depth, nearest, color, support
+            ),
+            intrinsics.height,
+            _ROWS_FOR_TWO,
+        )
     cosine = np.empty(shape, np.float32)
     _viewing_cosines(depth, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy, cosine)
     return GridSamples(depth, nearest, color, support, cosine, intrinsics)
@@ -141,6 +144,26 @@ def _sample_cells(
             color[row, column, 1] = green * share
             color[row, column, 2] = blue * share
             support[row, column] = (last - first) / ((bottom - top) * (right - left))
+
+
+@kernel
+def _take_pixels(
+    pixels: NDArray[np.uint8],
+    depths: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    nearest: NDArray[np.float32],
+    color: NDArray[np.float32],
+    support: NDArray[np.float32],
+) -> None:
+    """Cells of one pixel each."""
+    for row in range(depth.shape[0]):
+        for column in range(depth.shape[1]):
+            value = depths[row, column]
+            valid = value > 0 and value < np.inf
+            depth[row, column] = nearest[row, column] = value if valid else np.float32(0)
+            support[row, column] = valid
+            for channel in range(3):
+                color[row, column, channel] = pixels[row, column, channel] * valid
 
 
 @kernel

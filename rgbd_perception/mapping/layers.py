@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ from rgbd_perception.mapping.quantities import PRECISIONS, convert
 from rgbd_perception.mapping.scoring import calibration_for
 from rgbd_perception.mapping.snapshot import Columns
 from rgbd_perception.mapping.store import VoxelStore
-from rgbd_perception.mapping.threads import Runner
+from rgbd_perception.mapping.threads import Threads
 from rgbd_perception.vocabulary import Vocabulary
 
 
@@ -88,19 +90,33 @@ class Layers:
         stamp_ns: int,
         prediction: Prediction,
         embedding: NDArray[np.uint16] | None,
-        run: Runner,
+        threads: Threads,
     ) -> None:
-        """Take what one frame says of the voxels in ``rows``; ``embedding`` (H, W, D) as bits of halves."""
+        """Take what one frame says of the voxels in ``rows``; ``embedding`` (h * w, D) as bits of halves.
+
+        Evidence has nothing to do with the rest and is counted beside it.
+        """
         limit = self._config.weight_limit
-        if embedding is not None:  # first, because it goes by the weight of before
+        fused = threads.beside(self._evidence_of(rows, groups, stamp_ns, prediction))
+        if embedding is not None:  # before geometry, because it goes by the weight of before
             if self.features is None:
                 self.features = self._make_features(embedding.shape[1], prediction.text_space)
-            self.features.fuse(rows, groups, embedding, limit, run)
+            self.features.fuse(rows, groups, embedding, limit, threads)
         fuse_geometry(self.store, rows, groups, samples, stamp_ns, limit, self._config.carve_misses)
-        if self.evidence is not None:
-            labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
-            time = self.store.time_of(stamp_ns)
-            self.evidence.fuse(rows, groups, labels, confidence, self._config.evidence_limit, time)
+        fused()
+
+    def _evidence_of(
+        self, rows: NDArray[np.int32], groups: VoxelGroups, stamp_ns: int, prediction: Prediction
+    ) -> Callable[[], None]:
+        """What adds the labels of a frame to the evidence of the voxels in ``rows``."""
+        evidence, time = self.evidence, self.store.time_of(stamp_ns)
+        labels, confidence = prediction.cell_labels.ravel(), prediction.cell_confidence.ravel()
+
+        def fuse() -> None:
+            if evidence is not None:
+                evidence.fuse(rows, groups, labels, confidence, self._config.evidence_limit, time)
+
+        return fuse
 
     def remove(self, rows: NDArray[np.int32]) -> None:
         """Free these rows in all stores."""

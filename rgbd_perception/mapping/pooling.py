@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import half_to_float, kernel
-from rgbd_perception.mapping.products import DEPTH, ROWS, multiply, put, side_by_side
+from rgbd_perception.mapping.products import DEPTH, put
+from rgbd_perception.mapping.projection import VECTORS, as_axes, project
 from rgbd_perception.mapping.threads import Runner
 
 _VOXELS_FOR_TWO = 1024
@@ -22,7 +23,7 @@ def pool(
 
     Summed in float32. No voxel is in two of the runner's ranges: the result does not depend on the threads.
     """
-    count = chosen.size
+    count, chosen = chosen.size, np.ascontiguousarray(chosen)  # the warm-up compiles for nothing else
     sums = np.empty((count, embedding.shape[1]), np.float32)
     totals = np.empty(count, np.float32)
     run(
@@ -49,7 +50,7 @@ def pool_coordinates(
     """
     coordinates = np.empty((chosen.size, basis.shape[0]), np.float32)
     totals = np.empty(chosen.size, np.float32)
-    axes = side_by_side(basis)
+    axes = as_axes(basis)
     run(
         lambda first, last: _pool_coordinates(
             groups.starts, groups.members, groups.weights, chosen, embedding, axes, first, last, coordinates,
@@ -114,16 +115,16 @@ def _pool_coordinates(
     coordinates: NDArray[np.float32],
     totals: NDArray[np.float32],
 ) -> None:
-    """A tile of voxels at a time; ``axes`` are the basis as ``products.multiply`` takes it."""
+    """A tile of voxels at a time; ``axes`` are the basis as ``project`` takes it."""
     sums = np.empty((1, embedding.shape[1]), np.float32)
-    pieces = np.zeros((axes.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
-    products = np.empty((ROWS, axes.shape[1]), np.float32)
-    for start in range(first, last, ROWS):
-        filled = min(ROWS, last - start)
+    pieces = np.zeros((axes.shape[0] // DEPTH, VECTORS, DEPTH), np.float32)
+    projected = np.empty((VECTORS, axes.shape[1]), np.float32)
+    for start in range(first, last, VECTORS):
+        filled = min(VECTORS, last - start)
         for k in range(filled):
             totals[start + k] = _sum_cells(starts, members, weights, embedding, chosen[start + k], sums[0])
             put(sums, 0, pieces, k)
-        multiply(pieces, axes, products)
+        project(pieces, axes, projected)
         for k in range(filled):
             for axis in range(coordinates.shape[1]):
-                coordinates[start + k, axis] = products[k, axis]
+                coordinates[start + k, axis] = projected[k, axis]

@@ -61,16 +61,28 @@ class SharedRows:
 
     def leave(self, rows: NDArray[np.integer]) -> None:
         """One user less for each of ``rows`` (0 is passed over)."""
-        rows = rows[rows > 0]
-        np.subtract.at(self.users, rows, 1)
-        left = np.unique(rows)
-        left = left[self.users[left] == 0]
-        self._left = np.concatenate([self._left, left.astype(np.int32)])
+        left = _leave(rows, self.users)
+        if left.size:
+            self._left = np.concatenate([self._left, np.sort(left)])
 
     @property
     def nbytes(self) -> int:
         """Bytes in use."""
         return self.used * (self.vector.shape[1] + 4) + 4 * (self._free.size + self._left.size)
+
+
+@kernel
+def _leave(rows: NDArray[np.integer], users: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Count one user less for each of ``rows``; return those without any."""
+    left = np.empty(rows.size, np.int32)
+    count = 0
+    for row in rows:
+        if row > 0:
+            users[row] -= 1
+            if users[row] == 0:
+                left[count] = row
+                count += 1
+    return left[:count].copy()
 
 
 @kernel(fastmath=True)

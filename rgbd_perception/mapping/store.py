@@ -18,7 +18,7 @@ from rgbd_perception.mapping.header import MILLISECOND
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.quantities import PRECISIONS, Precision
-from rgbd_perception.mapping.row_index import RowIndex, put_voxel
+from rgbd_perception.mapping.row_index import TOGETHER, RowIndex, find_at_home, put_voxel
 from rgbd_perception.mapping.snapshot import Snapshot
 
 _SECOND = 1000 * MILLISECOND
@@ -33,24 +33,31 @@ def _insert(
     free: NDArray[np.int32],
     used: int,
     rows: NDArray[np.int32],
-) -> tuple[int, int]:
-    """Enter ``keys``; freed rows are taken from the end of ``free`` first. Return (rows used, free rows
-    left)."""
-    left = free.size
-    for i in range(keys.size):
-        candidate = free[left - 1] if left > 0 else used
-        if candidate >= row_keys.size:
-            rows[i] = -1
-            continue
-        row = put_voxel(slots, row_keys, keys[i], candidate)
-        rows[i] = row
-        if row == candidate:
-            row_keys[row] = keys[i]
-            if left > 0:
-                left -= 1
-            else:
-                used += 1
-    return used, left
+    fresh: NDArray[np.int64],
+) -> tuple[int, int, int]:
+    """Enter ``keys``; freed rows are taken from the end of ``free`` first. ``fresh`` gets those that are new.
+    Return (rows used, free rows left, new keys)."""
+    left, added = free.size, 0
+    for first in range(0, keys.size, TOGETHER):
+        last = min(first + TOGETHER, keys.size)
+        find_at_home(slots, row_keys, keys[first:last], rows[first:last])
+        for i in range(first, last):
+            if rows[i] >= 0:
+                continue
+            candidate = free[left - 1] if left > 0 else used
+            if candidate >= row_keys.size:
+                continue
+            row = put_voxel(slots, row_keys, keys[i], candidate)
+            rows[i] = row
+            if row == candidate:
+                row_keys[row] = keys[i]
+                fresh[added] = keys[i]
+                added += 1
+                if left > 0:
+                    left -= 1
+                else:
+                    used += 1
+    return used, left, added
 
 
 class VoxelStore:
@@ -109,17 +116,18 @@ class VoxelStore:
             rows = np.full(keys.size, -1, np.int32)
             rows[placed], added = self.insert(keys[placed])
             return rows, added
-        before = len(self)
         self.record(self._free[max(0, self._free.size - keys.size) :])
-        rows = np.empty(keys.size, np.int32)
-        self.rows_used, left = _insert(self.index.slots, keys, self.key, self._free, self.rows_used, rows)
+        rows, fresh = np.empty(keys.size, np.int32), np.empty(keys.size, np.int64)
+        self.rows_used, left, added = _insert(
+            self.index.slots, np.ascontiguousarray(keys), self.key, self._free, self.rows_used, rows, fresh
+        )
         self._free = self._free[:left]
         full = rows < 0
         if full.any():
             rows[full] = self.index.find(keys[full])
-        if len(self) > before:
-            self.blocks.add(keys[rows >= 0])
-        return rows, len(self) - before
+        if added:
+            self.blocks.add(fresh[:added])
+        return rows, added
 
     def remove(self, rows: NDArray[np.int32]) -> None:
         """Free these (distinct, live) rows."""

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import count as count_from
+from typing import TypeVar
+
+_PARTS_PER_THREAD = 4
+"""A thread that the system holds up keeps the others waiting for one part, not for its share of the work."""
+Result = TypeVar("Result")
 
 Runner = Callable[[Callable[[int, int], None], int, int], None]
 """run(work, count, least) calls work(first, last) for ranges that cover 0..count and waits for all of them.
@@ -26,16 +31,35 @@ class Threads:
     """A runner on ``threads`` threads, the calling one included."""
 
     def __init__(self, threads: int) -> None:
-        self._parts = threads
+        self._threads = threads
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="voxel_map")
 
     def __call__(self, work: Callable[[int, int], None], count: int, least: int) -> None:
-        parts = self._parts if count >= least else 1
-        bounds = [count * part // parts for part in range(parts + 1)]
-        pending = [self._pool.submit(work, *part) for part in pairwise(bounds[1:])]
-        work(bounds[0], bounds[1])
-        for future in pending:
-            future.result()
+        if self._threads == 1 or count < least:
+            work(0, count)
+            return
+        parts = min(self._threads * _PARTS_PER_THREAD, count)
+        numbers = count_from()
+
+        def help_out() -> None:
+            while (part := next(numbers)) < parts:
+                work(count * part // parts, count * (part + 1) // parts)
+
+        helpers = [self._pool.submit(help_out) for _ in range(self._threads - 1)]
+        try:
+            help_out()
+        finally:
+            for helper in helpers:
+                if not helper.cancel():  # one that has not begun, because its thread is busy, need not
+                    helper.result()
+
+    def beside(self, work: Callable[[], Result]) -> Callable[[], Result]:
+        """Begin ``work`` on another thread where one is free; the function that is returned waits for it, or
+        does it when it was not begun: nobody ever waits for other work of a busy thread."""
+        if self._threads == 1:
+            return work
+        future = self._pool.submit(work)
+        return lambda: work() if future.cancel() else future.result()
 
     def close(self) -> None:
         """Wait for what is running and end the threads."""

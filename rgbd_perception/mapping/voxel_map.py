@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping.budget import budget
-from rgbd_perception.mapping.carving import carve, find_seen_through
-from rgbd_perception.mapping.checks import checked_class_embeddings, checked_embedding
+from rgbd_perception.mapping.carving import SeenThrough, carve, find_seen_through
+from rgbd_perception.mapping.checks import check_prediction, checked_class_embeddings, checked_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.embedding_query import answer_embeddings
 from rgbd_perception.mapping.evidence import labels_of
@@ -112,21 +112,25 @@ class VoxelMap:
         clock = StepClock()
         with self._writer:
             pose = self._gate.check(frame)
-            embedding = checked_embedding(frame, prediction, self.vocabulary, self._layers.features)
+            check_prediction(frame, prediction, self.vocabulary, self._layers.features)
+            # Reads all of the largest input and waits for memory, while the rest computes.
+            checked = self._threads.beside(lambda: checked_embedding(prediction))
             samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
             groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
+            embedding = checked()
             if groups.keys.size == 0:
                 raise FrameDropped("depth_empty", "no measurement between min_depth and max_depth")
             clock.lap("group")
 
             with self._lock:
                 rows, added, evicted = self._layers.enter(groups.keys, pose)
+                seen = self._look_through(samples, pose)
                 self._layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding, self._threads)
             clock.lap("fuse")
 
-            removed = self._carve(samples, pose) if self.config.carve else 0
+            removed = self._carve(seen()) if seen else 0
             removed += self._forget(frame.stamp_ns) if self.config.forget_after_s > 0 else 0
             clock.lap("carve")
             self._gate.accept(frame)
@@ -319,12 +323,18 @@ class VoxelMap:
         self.notes: dict[str, Any] = {}
         """A JSON object of whoever makes the map, kept in its file."""
 
-    def _carve(self, samples: GridSamples, pose: NDArray[np.float64]) -> int:
-        store = self._layers.store
-        rows = find_seen_through(store, samples, pose, self._frames, self.config)
+    def _look_through(
+        self, samples: GridSamples, pose: NDArray[np.float64]
+    ) -> Callable[[], SeenThrough] | None:
+        """Begin to look for what is seen through, while the frame is blended into the voxels."""
+        if not self.config.carve:
+            return None
+        store, frame, config = self._layers.store, self._frames, self.config
+        return self._threads.beside(lambda: find_seen_through(store, samples, pose, frame, config))
+
+    def _carve(self, seen: SeenThrough) -> int:
         with self._lock:
-            store.record(rows)
-            gone = carve(store, rows)
+            gone = carve(self._layers.store, seen, self.config)
             self._layers.remove(gone)
         return int(gone.size)
 

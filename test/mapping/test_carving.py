@@ -100,7 +100,7 @@ def test_fuse_then_see_through_returns_to_empty(yaw, distance, frames):
     samples = sample_grid(observe((backdrop,), pose)[0], STRIDE)
     for _ in range(min(frames, voxel_map.config.carve_misses)):
         assert len(voxel_map) > 0
-        voxel_map._carve(samples, pose)
+        voxel_map._carve(voxel_map._look_through(samples, pose)())
     assert len(voxel_map) == 0
 
 

@@ -53,6 +53,17 @@ def test_depth_is_always_a_measured_value(depth, stride):
         assert (value in valid) if valid.size else value == 0
 
 
+def test_cells_of_one_pixel_are_the_pixels():
+    depth = np.array([[1.0, 0.0, 2.0], [np.nan, 1.5, -1.0]])
+    color = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    samples = sample_grid(_frame(depth, color), 1)
+    valid = depth > 0
+    assert np.array_equal(samples.support, valid)
+    assert np.array_equal(samples.depth, np.where(valid, depth, 0))
+    assert np.array_equal(samples.nearest, samples.depth)
+    assert np.array_equal(samples.color, color * valid[..., None])
+
+
 def test_color_is_the_mean_over_the_chosen_surface_only():
     depth = np.full((4, 4), 1.0)
     depth[:, 3] = 3.0
