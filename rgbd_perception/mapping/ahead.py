@@ -20,31 +20,33 @@ class _OneText:
         return np.tile(np.eye(1, 8, dtype=np.float32), (len(texts), 1))
 
 
-def warm_up() -> None:
-    """Run a tiny map through everything that is compiled: seconds the first time, then a fraction of one.
-
-    Call it when a node is configured, so that no frame waits for the compiler.
-    """
-    height, width, stride = 24, 32, 4
-    cells = (height // stride, width // stride)
-    intrinsics = CameraIntrinsics(30.0, 30.0, 15.5, 11.5, width, height)
-    depth = np.full((height, width), 2.0, np.float32)
-    voxel_map = VoxelMap(MapConfig(max_voxels=1000, voxel_size=0.2, min_weight=0.0))
-    voxel_map.set_vocabulary(
-        Vocabulary(["thing", "other"], _OneText.text_space), np.eye(2, 8, dtype=np.float32)
-    )
-    prediction = Prediction(
+def _prediction(cells: tuple[int, int], stride: int) -> Prediction:
+    return Prediction(
         cell_labels=np.zeros(cells, np.uint16),
         cell_confidence=np.full(cells, 0.9, np.float32),
         stride=stride,
         embedding=np.tile(np.eye(1, 8, dtype=np.float32), (*cells, 1)),
         text_space=_OneText.text_space,
     )
-    for distance in (1.0, 2.0):  # the second frame sees through what the first one saw
+
+
+def warm_up() -> None:
+    """Run a tiny map through everything that is compiled: seconds the first time, then a fraction of one.
+
+    Call it when a node is configured, so that no frame waits for the compiler.
+    """
+    height, width = 24, 32
+    intrinsics = CameraIntrinsics(30.0, 30.0, 15.5, 11.5, width, height)
+    depth = np.full((height, width), 2.0, np.float32)
+    voxel_map = VoxelMap(MapConfig(max_voxels=1000, voxel_size=0.2, min_weight=0.0, fragment_voxels=1000))
+    voxel_map.set_vocabulary(
+        Vocabulary(["thing", "other"], _OneText.text_space), np.eye(2, 8, dtype=np.float32)
+    )
+    for distance, stride in ((1.0, 4), (2.0, 4), (2.0, 1)):  # the second frame sees through the first one
         frame = RgbdFrame(
             np.zeros((height, width, 3), np.uint8), depth * distance, intrinsics, pose=np.eye(4)
         )
-        voxel_map.integrate(frame, prediction)
+        voxel_map.integrate(frame, _prediction((height // stride, width // stride), stride))
     voxel_map.query(["thing"], ["other"], encoder=_OneText())
     voxel_map.scores(["thing"], encoder=_OneText())
     voxel_map.objects()

@@ -1,0 +1,41 @@
+"""After the warm-up neither frames nor questions wait for the compiler."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_USE_A_MAP = """
+import sys
+from numba.core.dispatcher import Dispatcher
+from rgbd_perception.bench.embeddings import CLASS_NAMES, ClusteredEmbeddings, MadeUpTexts
+from rgbd_perception.bench.scenes import Scene, bench_map
+from rgbd_perception.mapping import warm_up
+
+def compiled():
+    modules = [module for name, module in sys.modules.items() if name.startswith("rgbd_perception.mapping")]
+    found = {value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)}
+    return {f"{each.__module__}.{each.__name__}{types}" for each in found for types in each.signatures}
+
+warm_up()
+before = compiled()
+assert before
+usual = bench_map(64)
+for frame, prediction in Scene(ClusteredEmbeddings(64)).video(0, 12):
+    usual.integrate(frame, prediction)
+encoder = MadeUpTexts(64)
+assert usual.query(CLASS_NAMES[:3], CLASS_NAMES[3:4], encoder=encoder)[0].text == CLASS_NAMES[0]
+usual.scores(CLASS_NAMES[:3], encoder=encoder)
+usual.objects()
+usual.at((0.0, 0.0, 1.0))
+print(*sorted(compiled() - before), sep="\\n")
+"""
+
+
+def test_a_map_in_use_compiles_nothing_any_more() -> None:
+    """In a process of its own: kernels that other tests used would be there already."""
+    result = subprocess.run(
+        [sys.executable, "-c", _USE_A_MAP], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
