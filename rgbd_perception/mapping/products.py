@@ -2,12 +2,12 @@
 
 A compiler turns a loop of dot products into sums along the vectors, and most of the time goes into adding up
 the parts of each sum. Here the others lie side by side: one number of a vector meets one number of 8 or 16
-others at once, and nothing is left to add up. The loop is written in the vectors of LLVM, which every
-processor knows.
+others at once, and nothing is left to add up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,13 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.register_tiles import (
+    array_data,
+    constant,
+    grow_in_registers,
+    repeated,
+    vector_at,
+)
 
 ROWS = 8
 """Vectors of a tile: each number of the others that is loaded serves all of them."""
@@ -24,6 +31,8 @@ DEPTH = 64
 """Numbers of a vector that one tile takes; a constant, so that every address is one register and a number."""
 LANES, _WIDE = 8, 16
 """Others of a tile: there are whole eights of them."""
+FAST = ("fast",)
+"""Sums may be reordered, products and sums joined."""
 
 
 def side_by_side(others: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -34,19 +43,7 @@ def side_by_side(others: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _tile(lanes: int) -> Any:
     """Compiled in place: add the products of a piece of ROWS vectors with ``lanes`` of the others."""
-    number, index = ir.FloatType(), ir.IntType(64)
-    vector = ir.VectorType(number, lanes)
-    fast = ("fast",)
-
-    def constant(value: int) -> ir.Constant:
-        return ir.Constant(index, value)
-
-    def repeated(builder: Any, value: Any) -> Any:
-        nothing = ir.Constant(vector, ir.Undefined)
-        first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(
-            first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-        )
+    vector = ir.VectorType(ir.FloatType(), lanes)
 
     def add_tile(typing_context: Any, piece: Any, others: Any, first: Any, lane: Any, products: Any) -> Any:
         """piece (ROWS, DEPTH); others (D', m') from row ``first`` and column ``lane`` on; products
@@ -56,40 +53,25 @@ def _tile(lanes: int) -> Any:
             return None
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            made = [context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 1, 4)]
+            made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
             rows, columns, sums = (array.data for array in made)
             width = builder.extract_value(made[1].shape, 1)
 
-            def vector_at(data: Any, place: Any) -> Any:
-                return builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+            def across(data: Any, row: Any) -> Any:
+                return vector_at(builder, data, builder.add(builder.mul(row, width), arguments[3]), vector)
 
-            places = [
-                vector_at(sums, builder.add(builder.mul(constant(k), width), arguments[3]))
-                for k in range(ROWS)
-            ]
-            start = [builder.load(place, align=4) for place in places]
-            before, loop = builder.basic_block, builder.append_basic_block("tile")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            step = builder.phi(index)
-            step.add_incoming(constant(0), before)
-            totals = [builder.phi(vector) for _ in range(ROWS)]
-            row = builder.mul(builder.add(arguments[2], step), width)
-            across = builder.load(vector_at(columns, builder.add(row, arguments[3])), align=4)
-            following = builder.add(step, constant(1))
-            step.add_incoming(following, loop)
-            grown = []
-            for k in range(ROWS):
-                value = builder.load(builder.gep(rows, [builder.add(constant(k * DEPTH), step)]))
-                product = builder.fmul(repeated(builder, value), across, flags=fast)
-                grown.append(builder.fadd(product, totals[k], flags=fast))
-                totals[k].add_incoming(start[k], before)
-                totals[k].add_incoming(grown[k], loop)
-            after = builder.append_basic_block("tile.end")
-            builder.cbranch(builder.icmp_unsigned("<", following, constant(DEPTH)), loop, after)
-            builder.position_at_end(after)
-            for total, place in zip(grown, places, strict=True):
-                builder.store(total, place, align=4)
+            def grow(step: Any, totals: Sequence[Any]) -> list[Any]:
+                other = builder.load(across(columns, builder.add(arguments[2], step)), align=4)
+                numbers = [
+                    builder.load(builder.gep(rows, [builder.add(constant(k * DEPTH), step)]))
+                    for k in range(ROWS)
+                ]
+                products = [
+                    builder.fmul(repeated(builder, number, lanes), other, flags=FAST) for number in numbers
+                ]
+                return [builder.fadd(*pair, flags=FAST) for pair in zip(products, totals, strict=True)]
+
+            grow_in_registers(builder, [across(sums, constant(k)) for k in range(ROWS)], DEPTH, grow)
             return context.get_dummy_value()
 
         return types.void(piece, others, types.int64, types.int64, products), generate

@@ -6,6 +6,7 @@ sums wait for each other half as often. How many vectors fit is up to the regist
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.products import DEPTH
+from rgbd_perception.mapping.products import DEPTH, FAST
+from rgbd_perception.mapping.register_tiles import (
+    array_data,
+    constant,
+    grow_in_registers,
+    repeated,
+    vector_at,
+)
 
 _HAS_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))
 _REGISTER = 16 if _HAS_WIDE_REGISTERS else 8
@@ -42,56 +50,29 @@ def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any,
 
 
 def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    vector, index = ir.VectorType(ir.FloatType(), _REGISTER), ir.IntType(64)
-    made = [context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 1, 4)]
+    vector = ir.VectorType(ir.FloatType(), _REGISTER)
+    made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
     numbers, columns, sums = (array.data for array in made)
     width = builder.extract_value(made[1].shape, 1)
-    tile = [(k, part) for k in range(VECTORS) for part in range(_ACROSS)]
-
-    def constant(value: int) -> ir.Constant:
-        return ir.Constant(index, value)
 
     def register_at(data: Any, row: Any, part: int) -> Any:
-        place = builder.add(builder.mul(row, width), builder.add(arguments[3], constant(part * _REGISTER)))
-        return builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+        column = builder.add(arguments[3], constant(part * _REGISTER))
+        return vector_at(builder, data, builder.add(builder.mul(row, width), column), vector)
 
-    places = [register_at(sums, constant(k), part) for k, part in tile]
-    start = [builder.load(place, align=4) for place in places]
-    before, loop = builder.basic_block, builder.append_basic_block("tile")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    step = builder.phi(index)
-    totals = [builder.phi(vector) for _ in tile]
-    row = builder.add(arguments[2], step)
-    across = [builder.load(register_at(columns, row, part), align=4) for part in range(_ACROSS)]
-    spread = [
-        _repeated(builder, builder.load(builder.gep(numbers, [builder.add(constant(k * DEPTH), step)])))
-        for k in range(VECTORS)
-    ]
-    grown = [
-        builder.fadd(builder.fmul(spread[k], across[part], flags=("fast",)), total, flags=("fast",))
-        for (k, part), total in zip(tile, totals, strict=True)
-    ]
-    following = builder.add(step, constant(1))
-    step.add_incoming(constant(0), before)
-    step.add_incoming(following, loop)
-    for total, first, last in zip(totals, start, grown, strict=True):
-        total.add_incoming(first, before)
-        total.add_incoming(last, loop)
-    after = builder.append_basic_block("tile.end")
-    builder.cbranch(builder.icmp_unsigned("<", following, constant(DEPTH)), loop, after)
-    builder.position_at_end(after)
-    for total, place in zip(grown, places, strict=True):
-        builder.store(total, place, align=4)
+    def grow(step: Any, totals: Sequence[Any]) -> list[Any]:
+        row = builder.add(arguments[2], step)
+        across = [builder.load(register_at(columns, row, part), align=4) for part in range(_ACROSS)]
+        each = [
+            builder.load(builder.gep(numbers, [builder.add(constant(k * DEPTH), step)]))
+            for k in range(VECTORS)
+        ]
+        spread = [repeated(builder, number, _REGISTER) for number in each]
+        products = [builder.fmul(number, part, flags=FAST) for number in spread for part in across]
+        return [builder.fadd(*pair, flags=FAST) for pair in zip(products, totals, strict=True)]
+
+    places = [register_at(sums, constant(k), part) for k in range(VECTORS) for part in range(_ACROSS)]
+    grow_in_registers(builder, places, DEPTH, grow)
     return context.get_dummy_value()
-
-
-def _repeated(builder: Any, number: Any) -> Any:
-    """A register full of one number."""
-    nothing = ir.Constant(ir.VectorType(ir.FloatType(), _REGISTER), ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), _REGISTER), [0] * _REGISTER)
-    return builder.shuffle_vector(first, nothing, lanes)
 
 
 _add_products: Any = intrinsic(_add_tile)

@@ -1,13 +1,13 @@
 """Dot products of 8-bit vectors with a few others in whole numbers: half the work of those in ``products``.
 
 The others are rounded to 16 bits. Two numbers of a vector meet two of each other at once and are added up in
-32 bits: one instruction for each eight or sixteen others where a processor has it (x86: vpmaddwd, vpdpwssd).
-The loop is written in the vectors of LLVM, which finds it. Nothing overflows, and the error of the others'
-rounding is known.
+32 bits: one instruction for each eight or sixteen others where a processor has it (x86: vpmaddwd, vpdpwssd),
+which LLVM finds. Nothing overflows, and the error of the others' rounding is known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,14 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.products import DEPTH, LANES, ROWS
+from rgbd_perception.mapping.register_tiles import (
+    INDEX,
+    array_data,
+    constant,
+    grow_in_registers,
+    repeated,
+    vector_at,
+)
 
 _WIDE = 2 * LANES
 _MOST, _MOST_SUM = (1 << 15) - 1, ((1 << 31) - 1) / 128
@@ -51,11 +59,7 @@ def rounded_side_by_side(others: NDArray[np.float32]) -> RoundedOthers:
     return RoundedOthers(np.ascontiguousarray(pairs), units.astype(np.float32), errors.astype(np.float32))
 
 
-_WORD, _INDEX = ir.IntType(32), ir.IntType(64)
-
-
-def _constant(value: int) -> ir.Constant:
-    return ir.Constant(_INDEX, value)
+_WORD = ir.IntType(32)
 
 
 def _words(count: int) -> ir.VectorType:
@@ -79,10 +83,6 @@ def _added_pairs(builder: Any, left: Any, right: Any, count: int) -> Any:
     return builder.add(_every_other(builder, products, 0, count), _every_other(builder, products, 1, count))
 
 
-def _data_of(context: Any, builder: Any, signature: Any, arguments: Any, argument: int) -> Any:
-    return context.make_array(signature.args[argument])(context, builder, arguments[argument])
-
-
 def _tile(lanes: int) -> Any:
     """Compiled in place: add the products of a piece of ROWS vectors with ``lanes`` of the others."""
 
@@ -93,42 +93,28 @@ def _tile(lanes: int) -> Any:
             return None
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            made = [_data_of(context, builder, signature, arguments, i) for i in (0, 1, 4)]
+            made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
             width = builder.extract_value(made[1].shape, 1)
             # As words of two numbers each.
             rows, columns, sums = (builder.bitcast(array.data, _WORD.as_pointer()) for array in made)
 
-            def place(data: Any, row: Any) -> Any:
+            def across(data: Any, row: Any) -> Any:
                 at = builder.add(builder.mul(row, width), arguments[3])
-                return builder.bitcast(builder.gep(data, [at]), _words(lanes).as_pointer())
+                return vector_at(builder, data, at, _words(lanes))
 
-            places = [place(sums, _constant(k)) for k in range(ROWS)]
-            start = [builder.load(at, align=4) for at in places]
-            before, loop = builder.basic_block, builder.append_basic_block("tile")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            step = builder.phi(_INDEX)
-            step.add_incoming(_constant(0), before)
-            totals = [builder.phi(_words(lanes)) for _ in range(ROWS)]
-            across = builder.load(place(columns, builder.add(arguments[2], step)), align=4)
-            across = builder.bitcast(across, _halves(2 * lanes))
-            following = builder.add(step, _constant(1))
-            step.add_incoming(following, loop)
-            grown = []
-            for k in range(ROWS):
-                pair = builder.load(builder.gep(rows, [builder.add(_constant(k * _PAIRS), step)]))
-                nothing = ir.Constant(_words(lanes), ir.Undefined)
-                pair = builder.insert_element(nothing, pair, ir.Constant(_WORD, 0))
-                pair = builder.shuffle_vector(pair, nothing, ir.Constant(_words(lanes), [0] * lanes))
-                pair = builder.bitcast(pair, _halves(2 * lanes))
-                grown.append(builder.add(totals[k], _added_pairs(builder, pair, across, lanes)))
-                totals[k].add_incoming(start[k], before)
-                totals[k].add_incoming(grown[k], loop)
-            after = builder.append_basic_block("tile.end")
-            builder.cbranch(builder.icmp_unsigned("<", following, _constant(_PAIRS)), loop, after)
-            builder.position_at_end(after)
-            for total, at in zip(grown, places, strict=True):
-                builder.store(total, at, align=4)
+            def as_pairs(words: Any) -> Any:
+                return builder.bitcast(words, _halves(2 * lanes))
+
+            def grow(step: Any, totals: Sequence[Any]) -> list[Any]:
+                other = as_pairs(builder.load(across(columns, builder.add(arguments[2], step)), align=4))
+                grown = []
+                for k, total in enumerate(totals):
+                    word = builder.load(builder.gep(rows, [builder.add(constant(k * _PAIRS), step)]))
+                    pair = as_pairs(repeated(builder, word, lanes))
+                    grown.append(builder.add(total, _added_pairs(builder, pair, other, lanes)))
+                return grown
+
+            grow_in_registers(builder, [across(sums, constant(k)) for k in range(ROWS)], _PAIRS, grow)
             return context.get_dummy_value()
 
         return types.void(piece, pairs, types.int64, types.int64, products), generate
@@ -142,7 +128,7 @@ def _put_piece(typing_context: Any, vectors: Any, row: Any, first: Any, pieces: 
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, target = (_data_of(context, builder, signature, arguments, i) for i in (0, 3))
+        source, target = (array_data(context, builder, signature, arguments, i) for i in (0, 3))
         width = builder.extract_value(source.shape, 1)
         at = builder.add(builder.mul(arguments[1], width), arguments[2])
         kind = ir.VectorType(ir.IntType(8), DEPTH)
@@ -154,7 +140,7 @@ def _put_piece(typing_context: Any, vectors: Any, row: Any, first: Any, pieces: 
         add_up = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_WORD, [squares.type]), f"llvm.vector.reduce.add.v{_PAIRS}i32"
         )
-        return builder.sext(builder.call(add_up, [squares]), _INDEX)
+        return builder.sext(builder.call(add_up, [squares]), INDEX)
 
     return types.int64(vectors, types.int64, types.int64, pieces, types.int64), generate
 
