@@ -108,13 +108,34 @@ def posterior(
 
     ``stored``: the column ``evidence`` as it is stored; its type tells the unit.
     """
-    evidence = stored.astype(np.float32) * unit_of(stored.dtype)
-    filled = class_slot > 0
-    top = np.maximum(evidence[:, :1], 0.0)
-    likelihood = np.where(filled, np.exp(evidence - top), 0.0)
-    others = (classes - filled.sum(axis=1, keepdims=True)).clip(min=0) * np.exp(-top)
-    total = likelihood.sum(axis=1, keepdims=True) + others
-    return (likelihood / np.maximum(total, 1e-30)).astype(np.float32)
+    probability = np.empty(class_slot.shape, np.float32)
+    _write_posterior(
+        np.ascontiguousarray(class_slot), np.ascontiguousarray(stored), unit_of(stored.dtype), classes,
+        probability,
+    )  # fmt: skip
+    return probability
+
+
+@kernel
+def _write_posterior(
+    class_slot: NDArray[np.unsignedinteger],
+    stored: NDArray[np.number],
+    unit: float,
+    classes: int,
+    probability: NDArray[np.float32],
+) -> None:
+    for i in range(class_slot.shape[0]):
+        top = max(np.float32(stored[i, 0]) * unit, np.float32(0))  # the first is the strongest
+        total, unseen = np.float32(0), classes
+        for k in range(class_slot.shape[1]):
+            probability[i, k] = np.float32(0)
+            if class_slot[i, k] > 0:
+                probability[i, k] = np.exp(np.float32(stored[i, k]) * unit - top)
+                total += probability[i, k]
+                unseen -= 1
+        total += max(unseen, 0) * np.exp(-top)
+        for k in range(class_slot.shape[1]):
+            probability[i, k] /= max(total, np.float32(1e-30))
 
 
 def from_cosines(
