@@ -47,7 +47,7 @@ def warm_up() -> None:
             np.zeros((height, width, 3), np.uint8), depth * distance, intrinsics, pose=np.eye(4)
         )
         voxel_map.integrate(frame, _prediction((height // stride, width // stride), stride))
-    voxel_map.query(["thing"], ["other"], encoder=_OneText())
+    voxel_map.query(["thing"], encoder=_OneText())  # finds something: answers are grouped and get boxes
     voxel_map.scores(["thing"], encoder=_OneText())
     voxel_map.objects()
     voxel_map.close()
