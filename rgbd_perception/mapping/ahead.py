@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,4 +52,6 @@ def warm_up() -> None:
     voxel_map.query(["thing"], encoder=_OneText())  # finds something: answers are grouped and get boxes
     voxel_map.scores(["thing"], encoder=_OneText())
     voxel_map.objects()
+    with TemporaryDirectory() as folder:
+        voxel_map.save(Path(folder) / "warm.rgbdmap")
     voxel_map.close()
