@@ -139,7 +139,7 @@ def run_demo(plan: DemoPlan, say: Callable[[str], None], show: Callable[[str, in
     os.environ.update(environment)  # the client is part of the graph
     graph = Graph(GraphPlan(plan.parameters(), plan.processes, environment))
     with _terminable(), graph, _client(graph.check) as client:
-        say("starting the graph: loading the network and the text encoder")
+        say("starting the graph: network and text encoder; the first time compiling, a minute or two")
         client.wait_ready(("replay", "perception", "mapping"))
         client.open_gate()
         client.wait_finished(show)
