@@ -193,6 +193,8 @@ def _progress(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], None]]
             close()
             bars[stage] = tqdm(total=totals[stage], unit="frame", desc=stage, file=sys.stderr)
         bars[stage].update(min(frames, totals[stage]) - bars[stage].n)
+        if frames >= totals[stage]:
+            bars[stage].close()  # at once: what comes after must not count as time of this stage
 
     try:
         yield show

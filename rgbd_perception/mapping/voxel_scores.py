@@ -55,7 +55,7 @@ class VoxelScores:
     def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores (n, T) of the voxels in these rows."""
         names = self._scorer.columns if self._scorer else ()
-        columns = self._snapshot.gather(rows, ("key", *names))
+        columns = self._snapshot.gather(rows, names)
         scores = np.empty((rows.size, self._texts), np.float32)
         plain = self._by_embedding(columns, scores)
         if plain.size:
@@ -115,7 +115,7 @@ class VoxelScores:
     def _by_embedding(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """Write the scores (n, T); return which voxels have no embedding to be scored by."""
         if self._scorer is None:
-            return np.arange(columns["key"].size)
+            return np.arange(scores.shape[0])
         return np.flatnonzero(~self._scorer.write(columns, scores))
 
     def _reaching(self, block: Columns) -> NDArray[np.bool_]:

@@ -101,8 +101,9 @@ def test_snapshot_is_consistent_while_another_thread_writes():
     writer.start()
     try:
         versions: set[float] = set()
-        end = time.monotonic() + 60.0
-        while len(versions) < 5 and time.monotonic() < end:
+        rounds, end = 0, time.monotonic() + 60.0
+        while (rounds < 20 or len(versions) < 5) and time.monotonic() < end:
+            rounds += 1
             time.sleep(0.001)  # locks of Python are not fair: the writer must have its turn, too
             with lock:
                 snapshot = Snapshot(store, lock)
@@ -113,4 +114,4 @@ def test_snapshot_is_consistent_while_another_thread_writes():
     finally:
         stop.set()
         writer.join()
-    assert len(versions) >= 5, "the writer did not write: nothing was tested"
+    assert rounds >= 20 and len(versions) >= 5, "the writer did not write: nothing was tested"
