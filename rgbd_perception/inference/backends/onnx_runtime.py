@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference.backends.base import BackendRequest, GridOutput, Unavailable
 from rgbd_perception.inference.backends.graph_io import class_inputs, encode_depth, graph_facts
+from rgbd_perception.inference.denormals import denormals_as_zero
 from rgbd_perception.inference.graph_info import GraphInfo, parse_graph_info
 from rgbd_perception.inference.graphs import find_graphs
 from rgbd_perception.inference.installed import is_installed
@@ -124,7 +125,8 @@ class _Session:
         if self.info.embedding_dim:
             embedding = np.empty((*self._grid, self.info.embedding_dim), np.float16)
             self._bind_output("embedding", embedding)
-        self._session.run_with_iobinding(self._binding)
+        with denormals_as_zero():  # the calling thread computes beside those of ONNX Runtime
+            self._session.run_with_iobinding(self._binding)
         return GridOutput(self._scores[..., : self._classes], labels, confidence, embedding)
 
     def _bind_input(self, name: str, array: NDArray[Any]) -> None:
@@ -141,7 +143,8 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors: the rest is about its own optimisations
-    # Products with denormal numbers, which a sharp softmax leaves, cost a hundred times those with 0.
+    # Products with denormal numbers, which a sharp softmax leaves, cost a hundred times those with 0. This is
+    # for the session's own threads; of the others it switches the one that makes the first session, for good.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     # Threads that wait in a loop take the cores from the map and the driver of the camera.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -150,7 +153,8 @@ def _open(path: Path, threads: int) -> InferenceSession:
     if not path.is_file():
         raise UserError(f"expected an exported network, got {path}, which does not exist")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        with denormals_as_zero():
+            return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # its exceptions have no common base but this
         line = " ".join(str(error).split())[:200]
         raise UserError(f"{path} cannot be loaded ({line}): export the network again") from error
