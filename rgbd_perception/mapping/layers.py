@@ -97,13 +97,14 @@ class Layers:
         Evidence has nothing to do with the rest and is counted beside it.
         """
         limit = self._config.weight_limit
-        fused = threads.beside(self._evidence_of(rows, groups, stamp_ns, prediction))
-        if embedding is not None:  # before geometry, because it goes by the weight of before
-            if self.features is None:
-                self.features = self._make_features(embedding.shape[1], prediction.text_space)
-            self.features.fuse(rows, groups, embedding, limit, threads)
-        fuse_geometry(self.store, rows, groups, samples, stamp_ns, limit, self._config.carve_misses)
-        fused()
+        with threads.beside() as begin:
+            fused = begin(self._evidence_of(rows, groups, stamp_ns, prediction))
+            if embedding is not None:  # before geometry, because it goes by the weight of before
+                if self.features is None:
+                    self.features = self._make_features(embedding.shape[1], prediction.text_space)
+                self.features.fuse(rows, groups, embedding, limit, threads)
+            fuse_geometry(self.store, rows, groups, samples, stamp_ns, limit, self._config.carve_misses)
+            fused()
 
     def _evidence_of(
         self, rows: NDArray[np.int32], groups: VoxelGroups, stamp_ns: int, prediction: Prediction

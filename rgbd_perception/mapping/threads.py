@@ -7,9 +7,10 @@ threads at once, and a map is read and written by several.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count as count_from
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, TypeVar
 
 _PARTS_PER_THREAD = 4
 """A thread that the system holds up keeps the others waiting for one part, not for its share of the work."""
@@ -45,22 +46,44 @@ class Threads:
             while (part := next(numbers)) < parts:
                 work(count * part // parts, count * (part + 1) // parts)
 
-        helpers = [self._pool.submit(help_out) for _ in range(self._threads - 1)]
-        try:
+        with self.beside() as begin:
+            helpers = [begin(help_out) for _ in range(self._threads - 1)]
             help_out()
-        finally:
-            for helper in helpers:
-                if not helper.cancel():  # one that has not begun, because its thread is busy, need not
-                    helper.result()
+            for helper in helpers:  # one that has not begun, because its thread is busy, finds nothing left
+                helper()
 
-    def beside(self, work: Callable[[], Result]) -> Callable[[], Result]:
-        """Begin ``work`` on another thread where one is free; the function that is returned waits for it, or
-        does it when it was not begun: nobody ever waits for other work of a busy thread."""
-        if self._threads == 1:
-            return work
-        future = self._pool.submit(work)
-        return lambda: work() if future.cancel() else future.result()
+    def beside(self) -> Beside:
+        """For work beside that of the calling thread, in a ``with`` block."""
+        return Beside(self._pool if self._threads > 1 else None)
 
     def close(self) -> None:
         """Wait for what is running and end the threads."""
         self._pool.shutdown(wait=True)
+
+
+class Beside:
+    """Begins work on other threads; none of it goes on after the ``with`` block, however that is left."""
+
+    def __init__(self, pool: ThreadPoolExecutor | None) -> None:
+        """Without ``pool`` the calling thread does everything."""
+        self._pool = pool
+        self._begun: list[Future[Any]] = []
+
+    def __call__(self, work: Callable[[], Result]) -> Callable[[], Result]:
+        """Begin ``work`` on another thread where one is free; the function that is returned waits for it, or
+        does it when it was not begun: nobody ever waits for other work of a busy thread."""
+        if self._pool is None:
+            return work
+        future = self._pool.submit(work)
+        self._begun.append(future)
+        return lambda: work() if future.cancel() else future.result()
+
+    def __enter__(self) -> Beside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for future in self._begun:
+            if not future.cancel():
+                future.exception()  # waits, and leaves the error to whoever asks for the result

@@ -36,7 +36,7 @@ from rgbd_perception.mapping.report import IntegrateReport, StepClock, VoxelArra
 from rgbd_perception.mapping.scoring import ScoreCalibration, calibration_for
 from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
-from rgbd_perception.mapping.threads import Threads
+from rgbd_perception.mapping.threads import Beside, Threads
 from rgbd_perception.mapping.tracker import ObjectTracker
 from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import VoxelScores
@@ -110,11 +110,11 @@ class VoxelMap:
         vocabulary_mismatch, text_space_mismatch.
         """
         clock = StepClock()
-        with self._writer:
+        with self._writer, self._threads.beside() as begin:
             pose = self._gate.check(frame)
             check_prediction(frame, prediction, self.vocabulary, self._layers.features)
             # Reads all of the largest input and waits for memory, while the rest computes.
-            checked = self._threads.beside(lambda: checked_embedding(prediction))
+            checked = begin(lambda: checked_embedding(prediction))
             samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
@@ -126,7 +126,7 @@ class VoxelMap:
 
             with self._lock:
                 rows, added, evicted = self._layers.enter(groups.keys, pose)
-                seen = self._look_through(samples, pose)
+                seen = self._look_through(samples, pose, begin)
                 self._layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding, self._threads)
             clock.lap("fuse")
 
@@ -324,13 +324,13 @@ class VoxelMap:
         """A JSON object of whoever makes the map, kept in its file."""
 
     def _look_through(
-        self, samples: GridSamples, pose: NDArray[np.float64]
+        self, samples: GridSamples, pose: NDArray[np.float64], begin: Beside
     ) -> Callable[[], SeenThrough] | None:
         """Begin to look for what is seen through, while the frame is blended into the voxels."""
         if not self.config.carve:
             return None
         store, frame, config = self._layers.store, self._frames, self.config
-        return self._threads.beside(lambda: find_seen_through(store, samples, pose, frame, config))
+        return begin(lambda: find_seen_through(store, samples, pose, frame, config))
 
     def _carve(self, seen: SeenThrough) -> int:
         with self._lock:

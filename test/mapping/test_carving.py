@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.mapping import MapConfig, VoxelMap
 from rgbd_perception.mapping.grid import sample_grid
+from rgbd_perception.mapping.threads import Beside
 from rgbd_perception.sources.synthetic.sensor import SensorConfig, sense_depth
 from test.mapping.scenes import (
     INTRINSICS,
@@ -100,7 +101,7 @@ def test_fuse_then_see_through_returns_to_empty(yaw, distance, frames):
     samples = sample_grid(observe((backdrop,), pose)[0], STRIDE)
     for _ in range(min(frames, voxel_map.config.carve_misses)):
         assert len(voxel_map) > 0
-        voxel_map._carve(voxel_map._look_through(samples, pose)())
+        voxel_map._carve(voxel_map._look_through(samples, pose, Beside(None))())
     assert len(voxel_map) == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -30,15 +31,19 @@ def test_a_busy_thread_is_not_waited_for():
         begun.set()
         return busy.wait(60)
 
-    waiting = run.beside(keep_busy)
-    assert begun.wait(60)
-    done: list[tuple[int, int]] = []
-    run(lambda first, last: done.append((first, last)), 100, 1)
-    assert sum(last - first for first, last in done) == 100
-    assert run.beside(threading.current_thread)() is threading.current_thread()
-    busy.set()
-    assert waiting()
+    with run.beside() as begin:
+        waiting = begin(keep_busy)
+        assert begun.wait(60)
+        done: list[tuple[int, int]] = []
+        run(lambda first, last: done.append((first, last)), 100, 1)
+        assert sum(last - first for first, last in done) == 100
+        assert begin(threading.current_thread)() is threading.current_thread()
+        with run.beside() as begin_more:
+            begin_more(lambda: done.append((0, 0)))
+        busy.set()
+        assert waiting()
     run.close()
+    assert (0, 0) not in done, "what nobody asks for and no thread began is left out"
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -46,6 +51,23 @@ def test_errors_reach_the_caller(threads):
     run = Threads(threads)
     with pytest.raises(ZeroDivisionError):
         run(lambda first, last: 1 // 0, 10, 1)
-    with pytest.raises(ZeroDivisionError):
-        run.beside(lambda: 1 // 0)()
+    with pytest.raises(ZeroDivisionError), run.beside() as begin:
+        begin(lambda: 1 // 0)()
+    run.close()
+
+
+def test_an_error_in_one_part_waits_for_the_others():
+    run, all_begun, ended = Threads(3), threading.Barrier(3), []
+
+    def work(first: int, last: int) -> None:
+        all_begun.wait(60)
+        if threading.current_thread() is threading.main_thread():
+            raise ZeroDivisionError("of the caller")
+        time.sleep(0.05)
+        ended.append(first)
+        raise ArithmeticError("of a helper")
+
+    with pytest.raises(ZeroDivisionError, match="of the caller"):
+        run(work, 3, 1)
+    assert len(ended) == 2
     run.close()
