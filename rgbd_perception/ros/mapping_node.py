@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
@@ -24,6 +24,7 @@ from rgbd_perception.mapping import MapConfig
 from rgbd_perception.msg import LabelList, PerceptionFrame
 from rgbd_perception.ros import diagnostics
 from rgbd_perception.ros.drops import DropReporter
+from rgbd_perception.ros.managed_node import ManagedNode
 from rgbd_perception.ros.map_keeper import MapKeeper
 from rgbd_perception.ros.map_services import MapServices
 from rgbd_perception.ros.mapping_outputs import MappingOutputs
@@ -43,7 +44,7 @@ _POLL_S = 0.02
 """How often waiting frames are tried again: tf tells nobody when a transform arrives."""
 
 
-class MappingNode(LifecycleNode):
+class MappingNode(ManagedNode):
     """See the module. Ledger, timer, rate and keeper are public for tests and for the container.
 
     take_frames  subscribe to ``frame``; False where frames come by ``accept`` (else each comes twice)

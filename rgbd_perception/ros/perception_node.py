@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -26,6 +26,7 @@ from rgbd_perception.ros import diagnostics
 from rgbd_perception.ros.background import BackgroundThread
 from rgbd_perception.ros.drops import DropReporter
 from rgbd_perception.ros.images import color_from_message, depth_from_message
+from rgbd_perception.ros.managed_node import ManagedNode
 from rgbd_perception.ros.messages import to_nanoseconds
 from rgbd_perception.ros.pairing import Pair, Pairer
 from rgbd_perception.ros.parameters import declare
@@ -45,7 +46,7 @@ ImagePair = Pair[Image, Image, CameraInfo]
 FrameSink = Callable[[RgbdFrame, Prediction], None]
 
 
-class PerceptionNode(LifecycleNode):
+class PerceptionNode(ManagedNode):
     """See the module. Ledger, timer and rate are public for tests and for the container.
 
     predictor_factory  makes the network from the parameters
