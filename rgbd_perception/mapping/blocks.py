@@ -16,7 +16,7 @@ from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, OFFSET, pack_one
 SIDE = 8
 """Voxels along the edge of a block."""
 FIRST_BLOCKS = 1 << 10
-_GROWTH = 1.5
+_GROWTH = 1.25
 _SPARE = 64
 """Of so many blocks one more is freed than a frame needs, so that not every frame has to."""
 
@@ -24,8 +24,9 @@ _SPARE = 64
 class BlockIndex:
     """The set of voxels of a map as blocks with 512 bits.
 
-    ``index`` finds the number of a block by its key (``pack_one`` of voxel coordinates // 8). ``bits``
-    (n, 8) uint64 holds its voxels: word x, bit 8 y + z, of the coordinates within the block.
+    ``index`` finds the number of a block by its key (``pack_one`` of voxel coordinates // 8), ``keys`` (n,)
+    has the key of each number (NO_KEY: none). ``bits`` (n, 8) uint64 holds its voxels: word x, bit 8 y + z,
+    of the coordinates within the block.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -33,12 +34,12 @@ class BlockIndex:
         self.index = HashIndex()
         self.bits = np.zeros((FIRST_BLOCKS, SIDE), np.uint64)
         self._capacity = max(capacity, FIRST_BLOCKS)
-        self._keys = np.full(FIRST_BLOCKS, NO_KEY, np.int64)
+        self.keys = np.full(FIRST_BLOCKS, NO_KEY, np.int64)
         self._free = np.arange(FIRST_BLOCKS, dtype=np.int32)
 
     def has_room_for(self, keys: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """(n,) which of these voxels there are blocks for; None where there are for all."""
-        room = self._capacity - self._keys.size + self._free.size
+        room = self._capacity - self.keys.size + self._free.size
         if keys.size <= room:
             return None
         missing = self._missing(keys)
@@ -53,20 +54,20 @@ class BlockIndex:
         need, and some more."""
         touched = np.empty(keys.size, np.int64)
         touched = touched[: _blocks_of(keys, touched)]
-        numbers = np.flatnonzero(self._keys != NO_KEY)
-        numbers = numbers[~np.isin(self._keys[numbers], touched)]
+        numbers = np.flatnonzero(self.keys != NO_KEY)
+        numbers = numbers[~np.isin(self.keys[numbers], touched)]
         counts = np.empty(numbers.size, np.int32)
         _count_voxels(self.bits, numbers, counts)
         wanted = min(self._missing(keys).size + self._capacity // _SPARE, numbers.size)
         chosen = numbers[np.argsort(counts, kind="stable")[:wanted]]
         voxels = np.empty(int(np.sort(counts)[:wanted].sum()), np.int64)
-        _write_voxels(self._keys, self.bits, chosen, voxels)
+        _write_voxels(self.keys, self.bits, chosen, voxels)
         return voxels
 
     def add(self, keys: NDArray[np.int64]) -> None:
         """Enter voxels (n,) by key, which there is room for; one that is there already is passed over."""
         self._reserve(self._missing(keys).size)
-        left = _add(self.index.keys, self.index.rows, keys, self._keys, self._free, self.bits)
+        left = _add(self.index.keys, self.index.rows, keys, self.keys, self._free, self.bits)
         self._free = self._free[:left]
 
     def remove(self, keys: NDArray[np.int64]) -> None:
@@ -74,14 +75,14 @@ class BlockIndex:
         emptied = np.empty(keys.size, np.int32)
         keys = np.ascontiguousarray(keys)
         emptied = emptied[: _remove(self.index.keys, self.index.rows, keys, self.bits, emptied)]
-        self.index.remove(self._keys[emptied])
-        self._keys[emptied] = NO_KEY
+        self.index.remove(self.keys[emptied])
+        self.keys[emptied] = NO_KEY
         self._free = np.concatenate([self._free, emptied])
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
-        return self.index.nbytes + self.bits.nbytes + self._keys.nbytes + self._free.nbytes
+        return self.index.nbytes + self.bits.nbytes + self.keys.nbytes + self._free.nbytes
 
     def _missing(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keys of the blocks of these voxels that are not there yet."""
@@ -91,19 +92,19 @@ class BlockIndex:
 
     def _reserve(self, count: int) -> None:
         """Make room for ``count`` blocks more."""
-        old = len(self._keys)
-        self.index.reserve(old - self._free.size + count, self._keys)
+        old = len(self.keys)
+        self.index.reserve(old - self._free.size + count, self.keys)
         if count <= self._free.size:
             return
         size = min(int(_GROWTH * (old + count)), self._capacity)
         keys, bits = np.full(size, NO_KEY, np.int64), np.zeros((size, SIDE), np.uint64)
-        keys[:old], bits[:old] = self._keys, self.bits
-        self._keys, self.bits = keys, bits
+        keys[:old], bits[:old] = self.keys, self.bits
+        self.keys, self.bits = keys, bits
         self._free = np.concatenate([self._free, np.arange(old, size, dtype=np.int32)])
 
 
 @kernel
-def _split(key: int) -> tuple[int, int, int]:
+def in_block(key: int) -> tuple[int, int, int]:
     """Block key, word and bit of a voxel."""
     x, y, z = (key >> (2 * BITS)) - OFFSET, ((key >> BITS) & MASK) - OFFSET, (key & MASK) - OFFSET
     # Shifts of negative numbers round down, and the low bits of two's complement count up from there.
@@ -115,7 +116,7 @@ def _blocks_of(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> int:
     """Write the block of each key, without direct repetitions (neighbours are mostly in one block)."""
     count = 0
     for i in range(keys.size):
-        block, _, _ = _split(keys[i])
+        block, _, _ = in_block(keys[i])
         if count == 0 or blocks[count - 1] != block:
             blocks[count] = block
             count += 1
@@ -125,7 +126,7 @@ def _blocks_of(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> int:
 @kernel
 def _block_of_each(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> None:
     for i in range(keys.size):
-        blocks[i] = _split(keys[i])[0]
+        blocks[i] = in_block(keys[i])[0]
 
 
 @kernel
@@ -171,7 +172,7 @@ def _add(
     numbers are left."""
     left = free.size
     for i in range(keys.size):
-        block, word, bit = _split(keys[i])
+        block, word, bit = in_block(keys[i])
         candidate = free[left - 1] if left > 0 else -1
         number = put_row(slot_keys, slot_rows, block, candidate)
         if number == candidate:
@@ -193,7 +194,7 @@ def _remove(
     count."""
     count = 0
     for i in range(keys.size):
-        block, word, bit = _split(keys[i])
+        block, word, bit = in_block(keys[i])
         number = find_row(slot_keys, slot_rows, block)
         one = np.uint64(1) << np.uint64(bit)
         if number < 0 or bits[number, word] & one == 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.block_contents import most_bytes
 from rgbd_perception.mapping.blocks import FIRST_BLOCKS
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.hash_index import FIRST_SLOTS
@@ -23,21 +24,26 @@ _TRACKED = 8
 """What objects are recognised by, if all voxels belong to some."""
 _BLOCK = 64 + 8 + 4
 """Bits, key, place in the list of free blocks."""
+_VOXELS_PER_ENTRY = 2
+"""What questions read of the map has an entry for every second voxel at most (in rooms for every sixth). Where
+that is not enough they look at the voxels themselves."""
 _BLOCK_HASH_SLOT = 12
 _BLOCK_HASH = 4 * _BLOCK_HASH_SLOT
 """Its table is between a quarter and half full."""
 _VOXELS_PER_BLOCK = 16
 """Surfaces have 60 and more; where voxels are scattered more thinly, the most thinly scattered go first."""
-_SMALLEST = 10_000
+_SMALLEST, _MANY = 10_000, 1_000_000
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Most voxels, most embeddings that they share, and most blocks of 8 x 8 x 8 that they lie in."""
+    """Most voxels, most embeddings that they share, most blocks of 8 x 8 x 8 that they lie in, and most bytes
+    for what questions read of them."""
 
     voxels: int
     feature_rows: int
     blocks: int
+    contents_bytes: int
 
 
 def budget(config: MapConfig) -> Budget:
@@ -54,9 +60,9 @@ def budget(config: MapConfig) -> Budget:
                 "(fewer with smaller hot_voxels), or 0 for no limit"
             )
         voxels = min(voxels, fitting)
-    return Budget(
-        voxels, -(-voxels // config.feature_sharing), max(voxels // _VOXELS_PER_BLOCK, FIRST_BLOCKS)
-    )
+    blocks = max(voxels // _VOXELS_PER_BLOCK, FIRST_BLOCKS)
+    contents = most_bytes(voxels, voxels // _VOXELS_PER_ENTRY, blocks)
+    return Budget(voxels, -(-voxels // config.feature_sharing), blocks, contents)
 
 
 def bytes_per_voxel(config: MapConfig) -> float:
@@ -66,12 +72,13 @@ def bytes_per_voxel(config: MapConfig) -> float:
     )
     shared = (config.feature_dims + 4 + 4) / config.feature_sharing  # with its users and its place in a list
     blocks = (_BLOCK + _BLOCK_HASH) / _VOXELS_PER_BLOCK
-    return own + _FREE_LIST + _TRACKED + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared + blocks
+    contents = most_bytes(_MANY, _MANY // _VOXELS_PER_ENTRY, _MANY // _VOXELS_PER_BLOCK) / _MANY
+    return own + contents + _FREE_LIST + _TRACKED + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared + blocks
 
 
 def fixed_bytes(config: MapConfig) -> int:
     """Bytes of what has the same size in every map: embeddings of voxels in view, their basis, the first
     blocks."""
     slots = config.hot_voxels * (2 * config.feature_dims + 12)
-    blocks = FIRST_BLOCKS * _BLOCK + FIRST_SLOTS * _BLOCK_HASH_SLOT
+    blocks = FIRST_BLOCKS * _BLOCK + FIRST_SLOTS * _BLOCK_HASH_SLOT + most_bytes(0, 0, FIRST_BLOCKS)
     return slots + 4 * config.feature_dims * _WIDEST_EMBEDDING + blocks

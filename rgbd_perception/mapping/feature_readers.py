@@ -207,7 +207,10 @@ class SharedScorer:
 
 
 class ReachingScorer:
-    """A table with the scores of those rows and slots of ``reader`` that reach ``least``; others score 0."""
+    """A table with the scores of those rows and slots of ``reader`` that reach ``least``; others score 0.
+
+    ``places`` (F,) of all rows and slots in the ``table`` (k + 1, T), whose first scores are 0.
+    """
 
     columns = ("feature_at",)
 
@@ -226,20 +229,30 @@ class ReachingScorer:
         )
         hot, of_hot = scores_of_at_least(reader.hot[slots], query, calibration, least, run)
         nothing = np.zeros((1, query.texts.shape[0]), np.float32)
-        self._table = np.concatenate([nothing, of_rows, of_hot])
-        self._places = np.zeros(reader.in_use.size, np.int32)
-        self._places[rows] = np.arange(1, rows.size + 1)
-        self._places[slots[hot] + self._shared] = np.arange(rows.size + 1, self._table.shape[0])
-        self._reaches = self._places > 0
+        self.table = np.concatenate([nothing, of_rows, of_hot])
+        self.places = np.zeros(reader.in_use.size, np.int32)
+        self.places[rows] = np.arange(1, rows.size + 1)
+        self.places[slots[hot] + self._shared] = np.arange(rows.size + 1, self.table.shape[0])
+        self._reaches = self.places > 0
 
     @property
     def best(self) -> NDArray[np.float32]:
         """Of all rows and slots in use."""
-        return self._table[int(not self._in_use.any()) :].max(axis=0, initial=-1)
+        return self.table[int(not self._in_use.any()) :].max(axis=0, initial=-1)
+
+    def places_of(self, at: NDArray[np.uint32]) -> NDArray[np.int32]:
+        """Places in the table of embeddings (n,), numbered as in ``feature_at``."""
+        places = np.empty(at.size, np.int32)
+
+        def look_up(first: int, last: int) -> None:
+            _look_up_each(at[first:last], self.places, self._shared, places[first:last])
+
+        self._run(look_up, at.size, _VOXELS_FOR_TWO)
+        return places
 
     def write(self, columns: Columns, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Looked up."""
-        _look_up_places(columns["feature_at"], self._places, self._table, self._shared, scores)
+        _look_up_places(columns["feature_at"], self.places, self.table, self._shared, scores)
         return np.asarray(columns["feature_at"] > 0)
 
     def reaching(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -285,6 +298,14 @@ def _place(at: np.uint32, shared: int) -> int:
 def _look_up(at: NDArray[np.uint32], table: NDArray[np.bool_], shared: int, found: NDArray[np.bool_]) -> None:
     for i in range(at.size):
         found[i] = table[_place(at[i], shared)]
+
+
+@kernel
+def _look_up_each(
+    at: NDArray[np.uint32], places: NDArray[np.int32], shared: int, found: NDArray[np.int32]
+) -> None:
+    for i in range(at.size):
+        found[i] = places[_place(at[i], shared)]
 
 
 @kernel

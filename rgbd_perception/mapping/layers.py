@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction
+from rgbd_perception.mapping.block_contents import BlockContents
 from rgbd_perception.mapping.budget import budget
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.eviction import Evictor
@@ -25,6 +26,9 @@ from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Threads
 from rgbd_perception.vocabulary import Vocabulary
 
+_BLOCKS_A_FRAME = 64
+"""More than a moving camera leaves behind, so that few are left to be read when somebody asks."""
+
 
 class Layers:
     """Rows of voxels, the evidence for their classes, their embeddings; the last two once they are known.
@@ -40,13 +44,35 @@ class Layers:
         self.features: ExactFeatures | SharedFeatures | None = None
         self.evidence: EvidenceStore | None = None
         self.evidence_was_reset = False
+        self._contents: BlockContents | None = None
+        self._contents_fit = True
         if vocabulary is not None:
             self._start_evidence(vocabulary)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
-        return self.store.nbytes + (self.features.nbytes if self.features else 0)
+        return sum(part.nbytes for part in (self.store, self.features, self._contents) if part is not None)
+
+    def contents(self) -> BlockContents | None:
+        """What the blocks hold, kept up from the first time that somebody asks; None for voxels without
+        shared embeddings, and where it does not fit into the memory that is set aside for it."""
+        if self._contents is None and isinstance(self.features, SharedFeatures) and self._contents_fit:
+            self._contents = BlockContents(self.store, self._config.min_weight, self._budget.contents_bytes)
+        elif self._contents is not None and not self._contents.fits:
+            self._contents_fit = False
+            self._forget_contents()
+        return self._contents
+
+    def _forget_contents(self) -> None:
+        if self._contents is not None:
+            self.store.unwatch(self._contents)
+            self._contents = None
+
+    def keep_up(self, threads: Threads) -> None:
+        """After a frame: what the blocks hold where it came to rest, so that a question need not read it."""
+        if self._contents is not None:
+            self._contents.tick(_BLOCKS_A_FRAME, threads)
 
     def set_classes(self, vocabulary: Vocabulary, embeddings: NDArray[np.float32] | None) -> str:
         """Start the evidence anew for other classes: "recomputed" where embeddings (C, D) of their names and
@@ -147,6 +173,7 @@ class Layers:
             self.features.load(rows, columns)
 
     def _start_evidence(self, vocabulary: Vocabulary) -> None:
+        self._forget_contents()
         self.evidence = EvidenceStore(self.store, len(vocabulary), self._config.evidence_slots)
 
     def _make_features(self, dim: int, text_space: str) -> ExactFeatures | SharedFeatures:

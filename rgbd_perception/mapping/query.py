@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.mapping.block_ranking import MOST_TEXTS, PlacedGroup, ranked_in_blocks
 from rgbd_perception.mapping.boxes import oriented_boxes
 from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
-from rgbd_perception.mapping.evidence import labels_of
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
 from rgbd_perception.mapping.ranking import Group, ranked_groups, robust_best, split_by_text
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration
 from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import Place, VoxelScores
-from rgbd_perception.vocabulary import UNKNOWN_LABEL
 
 
 class TextEncoderLike(Protocol):
@@ -71,7 +70,8 @@ class Answer:
     """One place: box centre ``position`` (3) and ``size`` (3) in metres, ``yaw`` in radians, in ``frame_id``.
 
     ``score`` is the probability that the answer is right (docs/queries.md), ``voxels`` their number,
-    ``label`` the most frequent class there ("" where unknown). In the answer to a question with a relation
+    ``label`` the most frequent class there ("" where unknown), ``last_seen_ns`` when the half blocks (8 x 8 x 4
+    voxels) that it lies in were last measured. In the answer to a question with a relation
     ``relation`` names it ("on") and ``anchor`` is the thing that this one was placed by.
     """
 
@@ -141,7 +141,9 @@ def answer_vectors(
         return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
     scale = search.scale(text_space)
     voxel_scores = VoxelScores(view, query, scale.rule, max(scale.extent, 0.0))
-    groups = _ranked(view, _candidates(view, voxel_scores, search.region), scale, search.top_k)
+    groups = _ranked_in_blocks(view, voxel_scores, scale, search)
+    if groups is None:
+        groups = _ranked(view, _candidates(view, voxel_scores, search.region), scale, search.top_k)
     answers = iter(_answers(view, [group for of_text in groups for group in of_text], scale))
     found = [tuple(islice(answers, len(of_text))) for of_text in groups]
     best = None if all(found) else voxel_scores.best(search.region)
@@ -174,8 +176,29 @@ def _candidates(view: MapView, scores: VoxelScores, place: Place | None) -> _Can
     return _Candidates(rows, keys, scores.of_rows(rows))
 
 
-def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[list[Group]]:
-    """For each text the best groups; their members are rows of the map."""
+def _ranked_in_blocks(
+    view: MapView, scores: VoxelScores, scale: ScoreScale, search: Search
+) -> list[list[PlacedGroup]] | None:
+    """For each text the best groups, from what the blocks of the map hold; None where that does not tell."""
+    if view.blocks is None or search.region is not None or scale.extent <= 0:
+        return None
+    scored = scores.of_embeddings(view.blocks.lists.embeddings)
+    if scored is None or scored.table.shape[1] > MOST_TEXTS:
+        return None
+    return ranked_in_blocks(
+        view.blocks,
+        scored,
+        view.run,
+        gap=view.config.gap_voxels,
+        least=scale.extent,
+        least_voxels=view.config.min_object_voxels,
+        least_score=scale.least,
+        most=search.top_k,
+    )
+
+
+def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[list[PlacedGroup]]:
+    """For each text the best groups."""
     groups: list[list[Group]] = [[] for _ in range(candidates.scores.shape[1])]
     passing = split_by_text(candidates.key, candidates.scores, max(scale.extent, 0.0))
 
@@ -190,25 +213,33 @@ def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: in
                 least_score=scale.least,
                 most=top_k,
             )
-            groups[text] = [Group(score, candidates.rows[numbers[members]]) for score, members in ranked]
+            groups[text] = [Group(score, numbers[members].astype(np.int64)) for score, members in ranked]
 
     view.run(rank, len(groups), 2)
-    return groups
+    return [[_placed(view, candidates, group) for group in of_text] for of_text in groups]
 
 
-def _answers(view: MapView, groups: list[Group], scale: ScoreScale) -> Iterator[Answer]:
-    """An answer for each group of rows."""
+def _placed(view: MapView, candidates: _Candidates, group: Group) -> PlacedGroup:
+    """A group of candidates as one of voxels."""
+    rows = candidates.rows[group.members]
+    names = ("last_seen", *(("class_slot",) if view.snapshot.column("class_slot") is not None else ()))
+    columns = view.snapshot.gather(rows, names)
+    slots = columns["class_slot"][:, 0] if "class_slot" in columns else np.zeros(1, np.uint8)
+    known = slots[slots > 0]
+    usual = int(np.bincount(known).argmax()) if known.size else 0
+    return PlacedGroup(group.score, candidates.key[group.members], usual, int(columns["last_seen"].max()))
+
+
+def _answers(view: MapView, groups: list[PlacedGroup], scale: ScoreScale) -> Iterator[Answer]:
+    """An answer for each group."""
     if not groups:
         return
-    snapshot, header = view.snapshot, view.header
-    has_labels = snapshot.column("class_slot") is not None
-    names = ("key", "last_seen", *(("class_slot",) if has_labels else ()))
-    columns = snapshot.gather(np.concatenate([group.members for group in groups]), names)
-    ends = np.cumsum([group.members.size for group in groups])
+    header = view.header
+    ends = np.cumsum([group.keys.size for group in groups])
     starts = ends - np.diff(ends, prepend=0)
-    boxes = oriented_boxes(view.centers(columns["key"]), starts, ends, header.voxel_size, view.run)
-    latest = header.stamps_ns(np.maximum.reduceat(columns["last_seen"], starts))
-    labels = labels_of(columns["class_slot"]) if has_labels else None
+    centers = view.centers(np.concatenate([group.keys for group in groups]))
+    boxes = oriented_boxes(centers, starts, ends, header.voxel_size, view.run)
+    latest = header.stamps_ns(np.array([group.last_seen for group in groups], np.uint32))
     for index, group in enumerate(groups):
         box = boxes.box(index)
         yield Answer(
@@ -217,18 +248,15 @@ def _answers(view: MapView, groups: list[Group], scale: ScoreScale) -> Iterator[
             size=box.extent,
             yaw=round(box.yaw, 4),
             frame_id=header.frame_id,
-            voxels=int(group.members.size),
-            label="" if labels is None else _usual(labels[starts[index] : ends[index]], header),
+            voxels=int(group.keys.size),
+            label=_label(group.class_slot, header),
             last_seen_ns=int(latest[index]),
         )
 
 
-def _usual(labels: NDArray[np.uint16], header: MapHeader) -> str:
-    """Name of the most frequent label, "" where none is known."""
-    known = labels[labels != UNKNOWN_LABEL]
-    return (
-        header.vocabulary.names[int(np.bincount(known).argmax())] if known.size and header.vocabulary else ""
-    )
+def _label(slot: int, header: MapHeader) -> str:
+    """Name of the class in an evidence slot, "" where none is known."""
+    return header.vocabulary.names[slot - 1] if slot and header.vocabulary else ""
 
 
 def _why_nothing(best: float, scale: ScoreScale, region: Region | None, config: MapConfig) -> str:

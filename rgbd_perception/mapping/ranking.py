@@ -17,6 +17,10 @@ _BEST_SHARE = 0.25
 """The score of a group is the mean over this share of its voxels, the best ones (a handful at least)."""
 
 
+_BINS = 1024
+"""Of scores, where those of many voxels are counted."""
+
+
 class Group(NamedTuple):
     """Connected voxels: their common score, and their numbers (m,) among those that were given."""
 
@@ -101,10 +105,19 @@ def ranked_groups(
     members = np.empty(keys.size, np.int64)
     best = np.empty(ends.size, np.float64)
     _score_groups(groups, scores, starts, least_voxels, members, best)
-    chosen = np.flatnonzero((ends - starts >= least_voxels) & (best >= least_score))
+    chosen = best_groups(best, ends - starts, least_voxels, least_score, most)
+    return [Group(float(best[group]), members[starts[group] : ends[group]]) for group in chosen]
+
+
+def best_groups(
+    scores: NDArray[np.float64], sizes: NDArray[np.int64], least_voxels: int, least_score: float, most: int
+) -> NDArray[np.int64]:
+    """Numbers of the groups with ``scores`` (g,) and ``sizes`` (g,) in voxels that are large and good enough,
+    at most ``most`` of them, best first."""
+    chosen = np.flatnonzero((sizes >= least_voxels) & (scores >= least_score))
     # Scores that look the same are the same: then the larger group goes first.
-    order = np.lexsort(((starts - ends)[chosen], -np.round(best[chosen], 4)))
-    return [Group(float(best[group]), members[starts[group] : ends[group]]) for group in chosen[order[:most]]]
+    order = np.lexsort((-sizes[chosen], -np.round(scores[chosen], 4)))
+    return chosen[order[:most]]
 
 
 @kernel
@@ -118,6 +131,37 @@ def robust_best(scores: NDArray[np.float32], least_voxels: int) -> float:
             total += score
             above += 1
     return (total + (count - above) * least) / count
+
+
+@kernel
+def robust_best_of(scores: NDArray[np.float32], counts: NDArray[np.int32], least_voxels: int) -> float:
+    """``robust_best`` of scores (n,) that so many voxels (n,) have each."""
+    wanted = min(counts.sum(), max(least_voxels, int(np.ceil(_BEST_SHARE * counts.sum()))))
+    values, weights, count = scores.copy(), counts.copy(), scores.size
+    of_bins = np.zeros(_BINS, np.int64)
+    total, left = 0.0, wanted
+    while left > 0:  # what is above the bin with the last one wanted is added up, the bin is looked at closer
+        low, high = values[:count].min(), values[:count].max()
+        if not high > low:
+            return (total + left * np.float64(low)) / wanted
+        scale = np.float32(_BINS - 1) / (high - low)
+        of_bins[:] = 0
+        for i in range(count):
+            of_bins[int((values[i] - low) * scale)] += weights[i]
+        chosen = _BINS - 1
+        while of_bins[chosen] < left:
+            left -= of_bins[chosen]
+            chosen -= 1
+        kept = 0
+        for i in range(count):
+            in_bin = int((values[i] - low) * scale)
+            if in_bin > chosen:
+                total += values[i] * np.float64(weights[i])
+            elif in_bin == chosen:
+                values[kept], weights[kept] = values[i], weights[i]
+                kept += 1
+        count = kept
+    return total / wanted
 
 
 @kernel

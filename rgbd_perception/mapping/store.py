@@ -7,7 +7,7 @@ not depend on how much is there. A row keeps its number as long as its voxel liv
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,13 @@ def _insert(
     return used, left, added
 
 
+class Watcher(Protocol):
+    """Somebody who has to know which rows change, for as long as the store lives."""
+
+    def keep(self, rows: NDArray[np.int32]) -> None:
+        """Rows (-1: none) that are about to change, or that were filled just now."""
+
+
 class VoxelStore:
     """Rows and columns of all voxels. Not thread-safe: the map holds its lock around every call.
 
@@ -82,6 +89,7 @@ class VoxelStore:
         self.rows_used = 0
         self._free = np.empty(0, np.int32)
         self._snapshots: list[Snapshot] = []
+        self._watchers: list[Watcher] = []
         self.key = self.add_column("key", (), np.int64)
         self.weight = self.add_column("weight", (), precision.weight.dtype)
         self.color = self.add_column("color", (3,), precision.color.dtype)
@@ -173,7 +181,14 @@ class VoxelStore:
     def detach(self, snapshot: Snapshot) -> None:
         self._snapshots.remove(snapshot)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell the ``watcher`` of all changes from now on."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        self._watchers.remove(watcher)
+
     def record(self, rows: NDArray[np.int32]) -> None:
         """Must be called before rows change: keeps their present contents for the snapshots being read."""
-        for snapshot in self._snapshots:
-            snapshot.keep(rows)
+        for reader in (*self._snapshots, *self._watchers):
+            reader.keep(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,6 +43,11 @@ from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import VoxelScores
 from rgbd_perception.vocabulary import Vocabulary
 
+_BLOCKS_AT_ONCE = 1024
+"""Read while the map waits: a few milliseconds. More than frames change between two questions."""
+_PAUSE_S = 0.0005
+"""Between two such waits, because a lock that is asked for again at once is not given to others."""
+
 
 class VoxelMap:
     """A sparse voxel map with class evidence and text-aligned embeddings. Safe to use from several threads.
@@ -64,6 +70,7 @@ class VoxelMap:
         self.model_id = ""
         self._writer = threading.RLock()
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._threads = Threads(self.config.threads)
         self._tracker = ObjectTracker()
         self._tracking = threading.Lock()
@@ -133,6 +140,8 @@ class VoxelMap:
             removed = self._carve(seen()) if seen else 0
             removed += self._forget(frame.stamp_ns) if self.config.forget_after_s > 0 else 0
             clock.lap("carve")
+            with self._lock:
+                self._layers.keep_up(self._threads)
             self._gate.accept(frame)
             self._frames += 1
             self.model_id = prediction.model_id or self.model_id
@@ -165,7 +174,7 @@ class VoxelMap:
         encoder of another text space than the map's.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._view() as view:
+        with self._question() as view:
             return answer_questions(view, texts, negatives, encoder, search)
 
     def scores(
@@ -200,7 +209,7 @@ class VoxelMap:
         for vectors that do not fit the map, are not finite or are zero.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._view() as view:
+        with self._question() as view:
             return answer_embeddings(view, vectors, negatives, text_space, search)
 
     def at(
@@ -362,6 +371,28 @@ class VoxelMap:
             yield MapView(snapshot, header, self.config, self._threads)
         finally:
             snapshot.close()
+
+    @contextmanager
+    def _question(self) -> Iterator[MapView]:
+        """The map of this instant and what its blocks hold, for one question after the other."""
+        with self._asking:
+            view = self._question_view()
+            while view is None:
+                time.sleep(_PAUSE_S)
+                view = self._question_view()
+            try:
+                yield view
+            finally:
+                view.snapshot.close()
+
+    def _question_view(self) -> MapView | None:
+        """None where more blocks have to be read than the map should wait for."""
+        with self._lock:
+            contents = self._layers.contents()
+            if contents is not None and not contents.refresh(_BLOCKS_AT_ONCE, self._threads):
+                return None
+            blocks = contents.blocks() if contents else None
+            return MapView(self._snapshot(), self._header(), self.config, self._threads, blocks)
 
     def _snapshot(self) -> Snapshot:
         """Under the lock."""

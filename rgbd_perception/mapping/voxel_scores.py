@@ -9,7 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.block_contents import PLAIN
+from rgbd_perception.mapping.block_ranking import Scored
 from rgbd_perception.mapping.evidence import posterior
+from rgbd_perception.mapping.feature_readers import HOT, ReachingScorer
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
@@ -74,6 +77,22 @@ class VoxelScores:
 
         rows, keys = self._snapshot.pick(read, _ROWS)
         return rows, keys
+
+    def of_embeddings(self, embeddings: NDArray[np.uint32]) -> Scored | None:
+        """Of those in the lists of blocks; None where every voxel has to be looked at."""
+        if not isinstance(self._scorer, ReachingScorer):
+            return None
+        plain = np.flatnonzero((embeddings >= PLAIN) & (embeddings < HOT))
+        if plain.size == 0:
+            return Scored(self._scorer.places_of(embeddings), self._scorer.table)
+        rows = (embeddings[plain] - PLAIN).astype(np.int64)
+        without = embeddings.copy()
+        without[plain] = 0
+        places, table = self._scorer.places_of(without), self._scorer.table
+        places[plain] = np.arange(table.shape[0], table.shape[0] + plain.size)
+        return Scored(
+            places, np.concatenate([table, self._by_class(self._snapshot.gather(rows, self._evidence))])
+        )
 
     def best(self, place: Place | None) -> NDArray[np.float32]:
         """(T,) best scores of the voxels in ``place`` that were observed often enough; -1 without any.

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from rgbd_perception.mapping.keys import pack
-from rgbd_perception.mapping.ranking import ranked_groups, robust_best
+from rgbd_perception.mapping.ranking import ranked_groups, robust_best, robust_best_of
 
 
 def _expected(occupied: np.ndarray, scores: np.ndarray, least_voxels: int, least_score: float) -> list[tuple]:
@@ -55,3 +55,14 @@ def test_nothing_makes_no_group():
         )
         == []
     )
+
+
+@given(
+    hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(0.0, 1.0, width=32)),
+    st.integers(0, 1000),
+    st.integers(1, 8),
+)
+def test_counted_scores_are_as_good_as_each_alone(scores, seed, least_voxels):
+    counts = np.random.default_rng(seed).integers(1, 9, scores.size).astype(np.int32)
+    alone = robust_best(np.repeat(scores, counts), least_voxels)
+    assert robust_best_of(scores, counts, least_voxels) == pytest.approx(alone, abs=1e-6)

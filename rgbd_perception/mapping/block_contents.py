@@ -1,0 +1,406 @@
+"""What the voxels of each block are for a question: which embedding each has, which class, when it was seen.
+
+Rows of a map lie in the order in which voxels came, so whoever looks for all that fits a text goes through
+all of them and then sorts what was found by place. Here that is done beforehand: the well observed voxels of
+half a block, up to 256, have the number of their embedding in a short list without repetitions (neighbours
+share embeddings), and a byte each that points into it. A block without an embedding that fits is passed over
+after a look at its list.
+
+Kept up by whoever asks: changed blocks are marked, and read anew before the next answer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.blocks import SIDE, in_block
+from rgbd_perception.mapping.bricks import count_bits, lowest_bit
+from rgbd_perception.mapping.hash_index import find_row
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, OFFSET, pack_one
+from rgbd_perception.mapping.row_index import TOGETHER, find_at_home, find_voxel
+from rgbd_perception.mapping.store import VoxelStore
+from rgbd_perception.mapping.threads import Runner
+
+HALVES = 2
+WORDS = SIDE // HALVES
+PLAIN = np.uint32(1 << 30)
+"""From here on (and below HOT) it is none: PLAIN + the row of a voxel that is to be judged by its class."""
+_VOXELS = WORDS * SIDE * SIDE
+"""Most voxels of half a block."""
+_CLEAN = -1
+_SPARE, _SPARE_SHARE = 1 << 12, 1 / 32
+"""So many entries and codes more than are needed now, and this share of them, have room: gaps are closed when
+it is used up."""
+_BLOCKS_FOR_TWO = 64
+"""Fewer blocks are read by one thread."""
+_PATIENCE = 16
+"""Frames for which a block must not have changed before it is read without being asked for."""
+
+
+def most_bytes(voxels: int, entries: int, blocks: int) -> int:
+    """Of the contents of so many blocks with so many voxels and entries in their lists."""
+    of_lists = _with_spare(entries) * (4 + 2) + _with_spare(voxels)
+    return of_lists + blocks * (4 + HALVES * (4 + 2 + 4 + 2 + 4))
+
+
+def _with_spare(count: int) -> int:
+    return count + int(_SPARE_SHARE * count) + _SPARE
+
+
+class Lists(NamedTuple):
+    """Half ``h`` of block ``b`` has number 2 b + h: words 4 h to 4 h + 3 of its bits.
+
+    Its list is ``embeddings`` and ``classes`` (the usual slot of those that share one, 0: none) from
+    ``list_at`` on, ``list_size`` long; the bytes of its voxels, in the order of their bits, are ``codes``
+    from ``code_at`` on, ``code_size`` of them. Embedding 0: not well observed. ``last_seen`` is the latest of
+    the well observed ones.
+    """
+
+    list_at: NDArray[np.int32]
+    list_size: NDArray[np.uint16]
+    code_at: NDArray[np.int32]
+    code_size: NDArray[np.uint16]
+    last_seen: NDArray[np.uint32]
+    embeddings: NDArray[np.uint32]
+    classes: NDArray[np.unsignedinteger]
+    codes: NDArray[np.uint8]
+
+
+class Blocks(NamedTuple):
+    """Blocks of one instant: ``keys`` (b,) with NO_KEY where there is none, ``bits`` (b, 8), their lists."""
+
+    keys: NDArray[np.int64]
+    bits: NDArray[np.uint64]
+    lists: Lists
+
+
+class BlockContents:
+    """Contents of all blocks of a store, the class and the embedding of a voxel being those of its columns
+    ``class_slot`` and ``feature_at``. Not thread-safe: the map holds its lock around every call."""
+
+    def __init__(self, store: VoxelStore, min_weight: float, most_bytes: int) -> None:
+        """Voxels observed with less than ``min_weight`` count as none; ``most_bytes``: see ``fits``."""
+        self.fits = True
+        """Whether all is there; no longer when more than ``most_bytes`` would be needed."""
+        self._store = store
+        self._least = min_weight
+        self._most_bytes = most_bytes
+        self._changed_at = np.zeros(0, np.int32)
+        self._now = 0
+        self._used = np.zeros(2, np.int64)
+        self._lists = self._empty_lists(0, 0, 0)
+        self._grow_with_blocks()
+        store.watch(self)
+
+    def keep(self, rows: NDArray[np.int32]) -> None:
+        """These voxels are about to change, or have just come (called by the store)."""
+        blocks = self._store.blocks
+        self._grow_with_blocks()
+        _mark(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed_at, self._now)
+
+    def tick(self, most: int, run: Runner) -> None:
+        """A frame came: read up to ``most`` blocks that changed and have come to rest."""
+        self._now += 1
+        at_rest = (self._changed_at > _CLEAN) & (self._changed_at < self._now - _PATIENCE)
+        self._read(np.flatnonzero(at_rest)[:most], run)
+
+    def refresh(self, most: int, run: Runner) -> bool:
+        """Read up to ``most`` changed blocks; whether all is there now."""
+        self._grow_with_blocks()
+        changed = np.flatnonzero(self._changed_at > _CLEAN)
+        self._read(changed[:most], run)
+        return self.fits and changed.size <= most
+
+    def blocks(self) -> Blocks:
+        """As they are now; the lists change with the next ``refresh`` or ``tick``."""
+        blocks, entries = self._store.blocks, int(self._used[0])
+        lists = self._lists._replace(
+            embeddings=self._lists.embeddings[:entries], classes=self._lists.classes[:entries]
+        )
+        return Blocks(blocks.keys.copy(), blocks.bits.copy(), lists)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use."""
+        return self._changed_at.nbytes + sum(array.nbytes for array in self._lists)
+
+    def _empty_lists(self, halves: int, entries: int, codes: int) -> Lists:
+        classes = self._store.columns["class_slot"].dtype if "class_slot" in self._store.columns else np.uint8
+        return Lists(
+            np.zeros(halves, np.int32),
+            np.zeros(halves, np.uint16),
+            np.zeros(halves, np.int32),
+            np.zeros(halves, np.uint16),
+            np.zeros(halves, np.uint32),
+            np.empty(entries, np.uint32),
+            np.empty(entries, classes),
+            np.empty(codes, np.uint8),
+        )
+
+    def _grow_with_blocks(self) -> None:
+        """New blocks have changed."""
+        count, old = self._store.blocks.bits.shape[0], self._changed_at.size
+        if count == old:
+            return
+        self._changed_at = np.concatenate([self._changed_at, np.full(count - old, self._now, np.int32)])
+        more, lists = self._empty_lists(HALVES * (count - old), 0, 0), self._lists
+        self._lists = Lists(
+            np.concatenate([lists.list_at, more.list_at]),
+            np.concatenate([lists.list_size, more.list_size]),
+            np.concatenate([lists.code_at, more.code_at]),
+            np.concatenate([lists.code_size, more.code_size]),
+            np.concatenate([lists.last_seen, more.last_seen]),
+            lists.embeddings,
+            lists.classes,
+            lists.codes,
+        )
+
+    def _read(self, numbers: NDArray[np.int64], run: Runner) -> None:
+        """Write the lists of the blocks ``numbers`` anew."""
+        if numbers.size == 0:
+            return
+        store = self._store
+        starts = np.zeros(HALVES * numbers.size + 1, np.int64)
+        _count_voxels(store.blocks.bits, numbers, starts)
+        voxels = int(starts[-1])
+        fresh = self._empty_lists(HALVES * numbers.size, voxels, voxels)
+        columns = store.columns
+        classes = columns["class_slot"][:, 0] if "class_slot" in columns else np.empty(0, np.uint8)
+        unit = np.float32(store.precision.weight.unit)
+
+        def read(first: int, last: int) -> None:
+            _read_blocks(
+                numbers[first:last], starts[HALVES * first :], store.blocks.keys, store.blocks.bits,
+                store.index.slots, store.key, store.weight, unit, self._least, columns["feature_at"], classes,
+                store.last_seen, fresh.embeddings, fresh.classes, fresh.codes,
+                fresh.list_size[HALVES * first :],
+                fresh.code_size[HALVES * first :], fresh.last_seen[HALVES * first :],
+            )  # fmt: skip
+
+        run(read, numbers.size, _BLOCKS_FOR_TWO)
+        self._make_room(numbers, fresh)
+        if self.fits:
+            _put(numbers, starts, fresh, self._lists, self._used)
+            self._changed_at[numbers] = _CLEAN
+
+    def _make_room(self, numbers: NDArray[np.int64], fresh: Lists) -> None:
+        """Close the gaps where the ``fresh`` lists of the blocks ``numbers`` would not fit in."""
+        lists, more = self._lists, np.zeros(2, np.int64)
+        _count_appended(numbers, fresh, lists, more)
+        if np.all(self._used + more <= (lists.embeddings.size, lists.codes.size)):
+            return
+        for sizes in (lists.list_size, lists.code_size):
+            sizes[HALVES * numbers], sizes[HALVES * numbers + 1] = 0, 0
+        used = int(lists.list_size.sum()), int(lists.code_size.sum())
+        entries, codes = used[0] + int(fresh.list_size.sum()), used[1] + int(fresh.code_size.sum())
+        room = self._empty_lists(0, _with_spare(entries), _with_spare(codes))
+        _close_gaps(lists, room.embeddings, room.classes, room.codes)
+        self._used[:] = used
+        self._lists = lists._replace(embeddings=room.embeddings, classes=room.classes, codes=room.codes)
+        self.fits = self.nbytes <= self._most_bytes
+
+
+@kernel
+def _mark(
+    rows: NDArray[np.int32],
+    row_keys: NDArray[np.int64],
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    changed_at: NDArray[np.int32],
+    now: int,
+) -> None:
+    """The blocks of these rows (-1: none) change now."""
+    last, number = NO_KEY, -1
+    for row in rows:
+        if row < 0 or row_keys[row] == NO_KEY:
+            continue
+        block, _, _ = in_block(row_keys[row])
+        if block != last:
+            last, number = block, find_row(slot_keys, slot_rows, block)
+        if number >= 0:
+            changed_at[number] = now
+
+
+@kernel
+def _count_voxels(bits: NDArray[np.uint64], numbers: NDArray[np.int64], starts: NDArray[np.int64]) -> None:
+    """Write where the voxels of each half begin, and their number in all."""
+    for half in range(HALVES * numbers.size):
+        number, word = numbers[half // HALVES], WORDS * (half % HALVES)
+        count = 0
+        for at in range(word, word + WORDS):
+            count += count_bits(bits[number, at])
+        starts[half + 1] = starts[half] + count
+
+
+@kernel
+def corner_of(block: int) -> int:
+    """Key of the first voxel of a block: those of its others differ by their place in it alone."""
+    x, y, z = (block >> (2 * BITS)) - OFFSET, ((block >> BITS) & MASK) - OFFSET, (block & MASK) - OFFSET
+    return pack_one(SIDE * x, SIDE * y, SIDE * z)
+
+
+@kernel
+def key_in_block(corner: int, word: int, bit: int) -> int:
+    """Key of a voxel of the block whose first voxel has the key ``corner``."""
+    return corner + (word << (2 * BITS)) + ((bit >> 3) << BITS) + (bit & 7)
+
+
+@kernel
+def _rows_in_half(
+    corner: int,
+    bits: NDArray[np.uint64],
+    first_word: int,
+    slots: NDArray[np.uint32],
+    row_keys: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    rows: NDArray[np.int32],
+) -> int:
+    """Write the keys and the rows of the voxels in half a block, return how many."""
+    count = 0
+    for word in range(first_word, first_word + WORDS):
+        left = bits[word]
+        while left != np.uint64(0):
+            keys[count] = key_in_block(corner, word, lowest_bit(left))
+            count += 1
+            left &= left - np.uint64(1)
+    for first in range(0, count, TOGETHER):
+        last = min(first + TOGETHER, count)
+        find_at_home(slots, row_keys, keys[first:last], rows[first:last])
+    for i in range(count):
+        if rows[i] < 0:
+            rows[i] = find_voxel(slots, row_keys, keys[i])
+    return count
+
+
+@kernel
+def _read_blocks(
+    numbers: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    block_keys: NDArray[np.int64],
+    bits: NDArray[np.uint64],
+    slots: NDArray[np.uint32],
+    row_keys: NDArray[np.int64],
+    weights: NDArray[np.number],
+    unit: float,
+    least: float,
+    feature_at: NDArray[np.uint32],
+    class_slots: NDArray[np.unsignedinteger],
+    last_seen: NDArray[np.uint32],
+    embeddings: NDArray[np.uint32],
+    classes: NDArray[np.unsignedinteger],
+    codes: NDArray[np.uint8],
+    list_size: NDArray[np.uint16],
+    code_size: NDArray[np.uint16],
+    latest: NDArray[np.uint32],
+) -> None:
+    """Lists of the halves of the blocks ``numbers``, those of half i from ``starts[i]`` on."""
+    keys, rows = np.empty(_VOXELS, np.int64), np.empty(_VOXELS, np.int32)
+    known, votes = np.empty(_VOXELS, np.int32), np.empty(_VOXELS, np.int32)
+    for half in range(HALVES * numbers.size):
+        number, start = numbers[half // HALVES], starts[half]
+        size, shared, newest = 0, 0, np.uint32(0)
+        if starts[half + 1] > start:
+            voxels = _rows_in_half(
+                corner_of(block_keys[number]),
+                bits[number],
+                WORDS * (half % HALVES),
+                slots,
+                row_keys,
+                keys,
+                rows,
+            )
+        else:
+            voxels = 0
+        for i in range(voxels):
+            row = rows[i]
+            embedding, slot = np.uint32(0), 0
+            if weights[row] * unit >= least:
+                embedding = feature_at[row] if feature_at[row] > 0 else PLAIN + np.uint32(row)
+                slot = class_slots[row] if class_slots.size > 0 else 0
+                newest = max(newest, last_seen[row])
+            code = -1
+            if embedding < PLAIN:  # those of voxels in view, and voxels without any, are of one voxel each
+                for j in range(shared):
+                    if embeddings[start + known[j]] == embedding:
+                        code = known[j]
+                        break
+            if code < 0:
+                code = size
+                embeddings[start + code], classes[start + code], votes[code] = embedding, slot, 0
+                if embedding < PLAIN:
+                    known[shared] = code
+                    shared += 1
+                size += 1
+            # The majority vote of Boyer and Moore: what most of them say is what is left.
+            if classes[start + code] == slot:
+                votes[code] += 1
+            elif votes[code] == 0:
+                classes[start + code], votes[code] = slot, 1
+            else:
+                votes[code] -= 1
+            codes[start + i] = code
+        list_size[half], code_size[half], latest[half] = size, voxels, newest
+
+
+@kernel
+def _put(
+    numbers: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    fresh: Lists,
+    lists: Lists,
+    used: NDArray[np.int64],
+) -> None:
+    """Write the ``fresh`` lists, whose voxels begin at ``starts``, in place of the old ones where they are
+    not longer, else behind all others."""
+    for half in range(HALVES * numbers.size):
+        target = HALVES * numbers[half // HALVES] + half % HALVES
+        size, count = fresh.list_size[half], fresh.code_size[half]
+        if size > lists.list_size[target]:
+            lists.list_at[target] = used[0]
+            used[0] += size
+        if count > lists.code_size[target]:
+            lists.code_at[target] = used[1]
+            used[1] += count
+        lists.list_size[target], lists.code_size[target] = size, count
+        lists.last_seen[target] = fresh.last_seen[half]
+        for i in range(size):
+            entry = lists.list_at[target] + i
+            lists.embeddings[entry] = fresh.embeddings[starts[half] + i]
+            lists.classes[entry] = fresh.classes[starts[half] + i]
+        for i in range(count):
+            lists.codes[lists.code_at[target] + i] = fresh.codes[starts[half] + i]
+
+
+@kernel
+def _count_appended(numbers: NDArray[np.int64], fresh: Lists, lists: Lists, more: NDArray[np.int64]) -> None:
+    """Add up the entries and the codes that ``_put`` will write behind the others."""
+    for half in range(HALVES * numbers.size):
+        target = HALVES * numbers[half // HALVES] + half % HALVES
+        if fresh.list_size[half] > lists.list_size[target]:
+            more[0] += fresh.list_size[half]
+        if fresh.code_size[half] > lists.code_size[target]:
+            more[1] += fresh.code_size[half]
+
+
+@kernel
+def _close_gaps(
+    lists: Lists,
+    embeddings: NDArray[np.uint32],
+    classes: NDArray[np.unsignedinteger],
+    codes: NDArray[np.uint8],
+) -> None:
+    """Copy what is in use to the front of other arrays."""
+    entry, place = 0, 0
+    for half in range(lists.list_size.size):
+        for i in range(lists.list_size[half]):
+            embeddings[entry + i] = lists.embeddings[lists.list_at[half] + i]
+            classes[entry + i] = lists.classes[lists.list_at[half] + i]
+        for i in range(lists.code_size[half]):
+            codes[place + i] = lists.codes[lists.code_at[half] + i]
+        lists.list_at[half], lists.code_at[half] = entry, place
+        entry += lists.list_size[half]
+        place += lists.code_size[half]
