@@ -25,8 +25,8 @@ _TRACKED = 8
 _BLOCK = 64 + 8 + 4
 """Bits, key, place in the list of free blocks."""
 _VOXELS_PER_ENTRY = 2
-"""What questions read of the map has an entry for every second voxel at most (in rooms for every sixth). Where
-that is not enough they look at the voxels themselves."""
+"""What questions read of the map has an entry for every second voxel at most (in rooms for every sixth).
+Where that is not enough they look at the voxels themselves."""
 _BLOCK_HASH_SLOT = 12
 _BLOCK_HASH = 4 * _BLOCK_HASH_SLOT
 """Its table is between a quarter and half full."""
