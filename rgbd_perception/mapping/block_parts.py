@@ -70,6 +70,35 @@ def grow(mask: NDArray[np.uint64], radius: int, step: NDArray[np.int64], grown: 
 
 
 @kernel
+def _borders(
+    radius: int, steps: NDArray[np.int64], layers: NDArray[np.uint64], rows: NDArray[np.uint64]
+) -> None:
+    """Where a mask must have voxels to reach the block that is a step away (s, 3): in some of the ``layers``
+    (s,), a bit for each x, and in some of the ``rows`` (s,), bits as in a layer."""
+    every = ~_NONE
+    for i in range(steps.shape[0]):
+        low, high = _low(radius), every ^ _low(SIDE - radius)
+        rows[i] = every if steps[i, 2] == 0 else (high if steps[i, 2] > 0 else low)
+        low = (_ONE << np.uint64(SIDE * radius)) - _ONE
+        high = every ^ ((_ONE << np.uint64(SIDE * (SIDE - radius))) - _ONE)
+        rows[i] &= every if steps[i, 1] == 0 else (high if steps[i, 1] > 0 else low)
+        low = (_ONE << np.uint64(radius)) - _ONE
+        high = low << np.uint64(SIDE - radius)
+        layers[i] = every if steps[i, 0] == 0 else (high if steps[i, 0] > 0 else low)
+
+
+@kernel
+def _outline(parts: NDArray[np.uint64], layers: NDArray[np.uint64], rows: NDArray[np.uint64]) -> None:
+    """Which layers of each part (p, 8) have voxels, and all of them in one layer."""
+    for part in range(parts.shape[0]):
+        layers[part] = rows[part] = _NONE
+        for x in range(SIDE):
+            rows[part] |= parts[part, x]
+            if parts[part, x] != _NONE:
+                layers[part] |= _ONE << np.uint64(x)
+
+
+@kernel
 def _any_common(mask: NDArray[np.uint64], other: NDArray[np.uint64]) -> bool:
     common = _NONE
     for x in range(SIDE):
@@ -142,6 +171,11 @@ def join_parts(
     slot_keys, slot_rows = np.full(slots, NO_KEY, np.int64), np.empty(slots, np.int32)
     for i in range(block_keys.size):
         put_row(slot_keys, slot_rows, block_keys[i], i)
+    borders = np.empty((4, key_steps.size), np.uint64)
+    _borders(radius, steps, borders[0], borders[1])
+    _borders(radius, -steps, borders[2], borders[3])
+    layers, rows = np.empty(parts.shape[0], np.uint64), np.empty(parts.shape[0], np.uint64)
+    _outline(parts, layers, rows)
     grown = np.empty(SIDE, np.uint64)
     for i in range(block_keys.size):
         for number in range(key_steps.size):
@@ -149,15 +183,19 @@ def join_parts(
             if other < 0:
                 continue
             for part in range(first[i], first[i + 1]):
+                if layers[part] & borders[0, number] == _NONE or rows[part] & borders[1, number] == _NONE:
+                    continue
                 is_grown = False
-                for neighbour in range(first[other], first[other + 1]):
-                    a, b = root_of(parent, part), root_of(parent, neighbour)
+                for near in range(first[other], first[other + 1]):
+                    if layers[near] & borders[2, number] == _NONE or rows[near] & borders[3, number] == _NONE:
+                        continue
+                    a, b = root_of(parent, part), root_of(parent, near)
                     if a == b:
                         continue
                     if not is_grown:
                         grow(parts[part], radius, steps[number], grown)
                         is_grown = True
-                    if _any_common(grown, parts[neighbour]):
+                    if _any_common(grown, parts[near]):
                         parent[max(a, b)] = min(a, b)
 
 

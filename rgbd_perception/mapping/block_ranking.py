@@ -180,11 +180,16 @@ def _mask(
         for half in range(HALVES):
             number = HALVES * numbers[i] + half
             entries = lists.list_at[number]
-            any_fits = _ZERO
+            any_fits, all_fit = _ZERO, _ONE
             for j in range(lists.list_size[number]):
                 fits[j] = (fitting[places[entries + j]] >> np.uint64(text)) & _ONE
                 any_fits |= fits[j]
+                all_fit &= fits[j]
             if any_fits == _ZERO:
+                continue
+            if all_fit != _ZERO:  # as within most things
+                for word in range(WORDS * half, WORDS * (half + 1)):
+                    masks[i, word] = bits[numbers[i], word]
                 continue
             code = lists.code_at[number]
             for word in range(WORDS * half, WORDS * (half + 1)):
@@ -293,19 +298,17 @@ def _collect(
             number = HALVES * numbers[i] + half
             entries, code, before = lists.list_at[number], lists.code_at[number], count
             for word in range(WORDS * half, WORDS * (half + 1)):
-                found = _ZERO
+                here, left = bits[numbers[i], word], _ZERO
                 for part in range(first[i], first[i + 1]):
                     if group[part] == chosen:
-                        found |= parts[part, word]
-                left = bits[numbers[i], word]
+                        left |= parts[part, word]
                 while left != _ZERO:
                     at = lowest_bit(left)
-                    if (found >> np.uint64(at)) & _ONE != _ZERO:
-                        keys[count] = key_in_block(corner, word, at)
-                        count += 1
-                        votes[lists.classes[entries + lists.codes[code]]] += 1
-                    code += 1
+                    keys[count] = key_in_block(corner, word, at)
+                    votes[lists.classes[entries + lists.codes[code + place_in_brick(here, at)]]] += 1
+                    count += 1
                     left &= left - _ONE
+                code += count_bits(here)
             if count > before:
                 latest = max(latest, lists.last_seen[number])
     return latest

@@ -70,9 +70,9 @@ class Answer:
     """One place: box centre ``position`` (3) and ``size`` (3) in metres, ``yaw`` in radians, in ``frame_id``.
 
     ``score`` is the probability that the answer is right (docs/queries.md), ``voxels`` their number,
-    ``label`` the most frequent class there ("" where unknown), ``last_seen_ns`` when the half blocks (8 x 8 x 4
-    voxels) that it lies in were last measured. In the answer to a question with a relation
-    ``relation`` names it ("on") and ``anchor`` is the thing that this one was placed by.
+    ``label`` the most frequent class there ("" where unknown), ``last_seen_ns`` when the half blocks (4 x 8 x
+    8 voxels) that it lies in were last measured. In the answer to a question with a relation ``relation``
+    names it ("on") and ``anchor`` is the thing that this one was placed by.
     """
 
     score: float
