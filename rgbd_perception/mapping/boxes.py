@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.selection import ranked_values
+from rgbd_perception.mapping.jit import kernel, readonly
+from rgbd_perception.mapping.keys import BITS, MASK, OFFSET
+from rgbd_perception.mapping.selection import ranked_by_weight
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _OUTLIERS = 0.02
@@ -22,11 +23,9 @@ _MOST_CELLS = 16
 """Places in a picture of the footprint for each voxel."""
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
-_MANY_OUTLIERS = 16
-"""From here on counting is quicker than looking for one outlier after the other."""
+_MOST_SKIPPED = int(_OUTLIERS * _MOST_COLUMNS)
 _BOXES_AT_LEAST = 64
 """Fewer boxes are not worth another thread."""
-_HALF_WORD, _LOW_WORD = 1 << 31, (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,6 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox:
-    """Fit an upright box to (n, 3) voxel centres, n >= 1; see oriented_boxes for how."""
-    everything = np.array([0, points.shape[0]], np.int64)
-    return oriented_boxes(np.asarray(points), everything[:1], everything[1:], voxel_size).box(0)
-
-
 @dataclass(frozen=True)
 class BoxArrays:
     """Boxes as columns, as OrientedBox has them: centers (n, 3), sizes (n, 3) in metres, yaws (n,)."""
@@ -86,26 +79,27 @@ class BoxArrays:
 
 
 def oriented_boxes(
-    points: NDArray[np.floating],
+    keys: NDArray[np.int64],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     voxel_size: float,
     run: Runner = run_in_turn,
 ) -> BoxArrays:
-    """Fit upright boxes to groups of voxel centres: box i to ``points[starts[i] : ends[i]]``, none empty.
+    """Fit upright boxes to groups of voxels: box i to those with the keys ``keys[starts[i] : ends[i]]``, in
+    any order, none twice, no group empty.
 
     Its yaw gives the rectangle of least area around the footprint, its faces leave out the outermost 2 % of
     the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured;
     a side is never thinner than a voxel.
     """
-    points = np.ascontiguousarray(points, np.float64)
+    keys = readonly(keys, np.int64)
     count = starts.size
     boxes = BoxArrays(np.empty((count, 3)), np.empty((count, 3)), np.empty(count))
 
     def fit(first: int, last: int) -> None:
         part = slice(first, last)
         _fit_boxes(
-            points, starts[part], ends[part], voxel_size, boxes.centers[part], boxes.sizes[part],
+            keys, starts[part], ends[part], voxel_size, boxes.centers[part], boxes.sizes[part],
             boxes.yaws[part],
         )  # fmt: skip
 
@@ -114,52 +108,79 @@ def oriented_boxes(
 
 
 @kernel
-def _distinct(x: NDArray[np.int64], y: NDArray[np.int64]) -> int:
-    """Move the distinct pairs of (n,) ``x`` and ``y`` to their fronts, ordered by x, then y; their number."""
-    low_x, low_y = x.min(), y.min()
-    wide, deep = x.max() - low_x + 1, y.max() - low_y + 1
+def _pictures(
+    keys: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int, NDArray[np.int32]]:
+    """The voxels from above and from the side.
+
+    The vertical columns of voxels, ordered by x, then y: where their middles are (2, n), in voxels, and the
+    number of voxels in each (n,). The lowest height of all, and how many voxels are at each from it on.
+    """
+    low_x, high_x, low_y, high_y, low_z, high_z = MASK, 0, MASK, 0, MASK, 0
+    for key in keys:
+        x, y, z = key >> (2 * BITS), (key >> BITS) & MASK, key & MASK
+        low_x, high_x = min(low_x, x), max(high_x, x)
+        low_y, high_y = min(low_y, y), max(high_y, y)
+        low_z, high_z = min(low_z, z), max(high_z, z)
+    heights = np.zeros(high_z - low_z + 1, np.int32)
+    for key in keys:
+        heights[(key & MASK) - low_z] += 1
+    wide, deep = high_x - low_x + 1, high_y - low_y + 1
+    if wide * deep > _MOST_CELLS * keys.size:
+        middles, voxels = _sorted_columns(keys)
+        return middles, voxels, low_z - OFFSET, heights
+    cells = np.zeros((wide, deep), np.int32)
     count = 0
-    if wide * deep <= _MOST_CELLS * x.size:  # a picture of the footprint, unless it is mostly empty
-        seen = np.zeros(wide * deep, np.bool_)
-        for i in range(x.size):
-            seen[(x[i] - low_x) * deep + y[i] - low_y] = True
-        for column in range(wide):  # no division: it would take longer than all that
-            for row in range(deep):
-                if seen[column * deep + row]:
-                    x[count], y[count] = low_x + column, low_y + row
-                    count += 1
-        return count
-    codes = np.sort((x << 32) + y + _HALF_WORD)
-    for i in range(codes.size):
-        if i == 0 or codes[i] != codes[i - 1]:
-            x[count], y[count] = codes[i] >> 32, (codes[i] & _LOW_WORD) - _HALF_WORD
-            count += 1
-    return count
+    for key in keys:
+        x, y = (key >> (2 * BITS)) - low_x, ((key >> BITS) & MASK) - low_y
+        count += cells[x, y] == 0
+        cells[x, y] += 1
+    middles, voxels = np.empty((2, count)), np.empty(count, np.int64)
+    place = 0
+    for x in range(wide):
+        for y in range(deep):
+            if cells[x, y]:
+                middles[0, place] = low_x + x - OFFSET + 0.5
+                middles[1, place] = low_y + y - OFFSET + 0.5
+                voxels[place] = cells[x, y]
+                place += 1
+    return middles, voxels, low_z - OFFSET, heights
 
 
 @kernel
-def _columns(points: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
-    """(2, n) centres of the vertical columns of voxels, of at most _MOST_COLUMNS columns spread over all.
+def _sorted_columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The columns of voxels that lie so far from each other that a picture of them would be mostly empty."""
+    codes = np.sort(keys >> BITS)
+    firsts = np.empty(codes.size + 1, np.int64)
+    count = 0
+    for i in range(codes.size):
+        if i == 0 or codes[i] != codes[i - 1]:
+            firsts[count] = i
+            count += 1
+    firsts[count] = codes.size
+    middles = np.empty((2, count))
+    for place in range(count):
+        code = codes[firsts[place]]
+        middles[0, place] = (code >> BITS) - OFFSET + 0.5
+        middles[1, place] = (code & MASK) - OFFSET + 0.5
+    return middles, np.diff(firsts[: count + 1])
+
+
+@kernel
+def _footprint(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most _MOST_COLUMNS spread over all (2, n) columns.
 
     In no order: among sorted ones every one would be the outermost so far.
     """
-    x, y = np.empty(points.shape[0], np.int64), np.empty(points.shape[0], np.int64)
-    for i in range(x.size):
-        x[i], y[i] = (
-            np.int64(np.floor(points[i, 0] / voxel_size)),
-            np.int64(np.floor(points[i, 1] / voxel_size)),
-        )
-    count = _distinct(x, y)
-    stride = -(-count // _MOST_COLUMNS)
-    columns = np.empty((2, -(-count // stride)))
-    chosen, step = 0, _PRIME % columns.shape[1]
-    for place in range(columns.shape[1]):
-        columns[0, place] = (x[chosen * stride] + 0.5) * voxel_size
-        columns[1, place] = (y[chosen * stride] + 0.5) * voxel_size
+    stride = -(-columns.shape[1] // _MOST_COLUMNS)
+    footprint = np.empty((2, -(-columns.shape[1] // stride)))
+    chosen, step = 0, _PRIME % footprint.shape[1]
+    for place in range(footprint.shape[1]):
+        footprint[0, place], footprint[1, place] = columns[0, chosen * stride], columns[1, chosen * stride]
         chosen += step
-        if chosen >= columns.shape[1]:
-            chosen -= columns.shape[1]
-    return columns
+        if chosen >= footprint.shape[1]:
+            chosen -= footprint.shape[1]
+    return footprint
 
 
 @kernel
@@ -168,11 +189,9 @@ def _trimmed_range(
 ) -> tuple[float, float]:
     """Least and largest after ``skipped`` values were left out at either end.
 
-    ``best`` (2, _MANY_OUTLIERS + 1) is scratch: the outermost values so far, the outermost first. Almost
+    ``best`` (2, _MOST_SKIPPED + 1) is scratch: the outermost values so far, the outermost first. Almost
     every value is turned away by one comparison with the last of them.
     """
-    if skipped > _MANY_OUTLIERS:
-        return ranked_values(values, skipped, values.size - 1 - skipped)
     least, largest = np.inf, -np.inf
     if skipped == 0:
         for value in values:
@@ -204,7 +223,7 @@ def _least_area_yaw(
     """Angle in degrees, of ``count`` from ``first`` on, of the rectangle of least area around the (2, n)
     footprint without its outliers."""
     skipped = int(_OUTLIERS * footprint.shape[1])
-    scratch = np.empty((2, _MANY_OUTLIERS + 1))
+    scratch = np.empty((2, _MOST_SKIPPED + 1))
     along, across = np.empty(footprint.shape[1]), np.empty(footprint.shape[1])
     best, smallest = first, np.inf
     for number in range(count):
@@ -223,8 +242,22 @@ def _least_area_yaw(
 
 
 @kernel
+def _middle_ranks(counts: NDArray[np.int32], skipped: int) -> tuple[int, int]:
+    """First and last place (n,) of what remains when ``skipped`` were taken away at either end."""
+    low, left = 0, skipped
+    while left >= counts[low]:
+        left -= counts[low]
+        low += 1
+    high, left = counts.size - 1, skipped
+    while left >= counts[high]:
+        left -= counts[high]
+        high -= 1
+    return low, high
+
+
+@kernel
 def _fit_boxes(
-    points: NDArray[np.float64],
+    keys: NDArray[np.int64],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     voxel_size: float,
@@ -233,8 +266,9 @@ def _fit_boxes(
     yaws: NDArray[np.float64],
 ) -> None:
     for box in range(starts.size):
-        mine = points[starts[box] : ends[box]]
-        footprint = _columns(mine, voxel_size)
+        columns, voxels, bottom, heights = _pictures(keys[starts[box] : ends[box]])
+        columns *= voxel_size
+        footprint = _footprint(columns)
         few = footprint[:, :: -(-footprint.shape[1] // _FEW_COLUMNS)].copy()
         coarse = _least_area_yaw(few, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
         around = 2 * int(_COARSE_DEGREES / _FINE_DEGREES) + 1
@@ -242,15 +276,20 @@ def _fit_boxes(
             _least_area_yaw(footprint, coarse - _COARSE_DEGREES, _FINE_DEGREES, around, voxel_size)
         )
         cosine, sine = np.cos(yaw), np.sin(yaw)
-        skipped = int(_OUTLIERS * mine.shape[0])
-        middle, scratch = np.empty(3), np.empty((2, _MANY_OUTLIERS + 1))
-        for axis, (x, y, z) in enumerate(((cosine, sine, 0.0), (-sine, cosine, 0.0), (0.0, 0.0, 1.0))):
-            along = mine[:, 0] * x + mine[:, 1] * y + mine[:, 2] * z
-            low, high = _trimmed_range(along, skipped, scratch)
+        number = ends[box] - starts[box]
+        skipped = int(_OUTLIERS * number)
+        middle = np.empty(2)
+        for axis, (x, y) in enumerate(((cosine, sine), (-sine, cosine))):
+            along = columns[0] * x + columns[1] * y
+            low = ranked_by_weight(along, voxels, skipped)
+            high = ranked_by_weight(along, voxels, number - 1 - skipped)
             sizes[box, axis], middle[axis] = max(high - low, voxel_size), (low + high) / 2
+        lowest, highest = _middle_ranks(heights, skipped)
+        low, high = (bottom + lowest + 0.5) * voxel_size, (bottom + highest + 0.5) * voxel_size
+        sizes[box, 2] = max(high - low, voxel_size)
         centers[box, 0] = cosine * middle[0] - sine * middle[1]
         centers[box, 1] = sine * middle[0] + cosine * middle[1]
-        centers[box, 2] = middle[2]
+        centers[box, 2] = (low + high) / 2
         if sizes[box, 0] < sizes[box, 1]:
             sizes[box, 0], sizes[box, 1] = sizes[box, 1], sizes[box, 0]
             yaw += np.pi / 2

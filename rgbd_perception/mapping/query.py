@@ -206,7 +206,7 @@ def _answers(view: MapView, groups: list[Group], scale: ScoreScale) -> Iterator[
     columns = snapshot.gather(np.concatenate([group.members for group in groups]), names)
     ends = np.cumsum([group.members.size for group in groups])
     starts = ends - np.diff(ends, prepend=0)
-    boxes = oriented_boxes(view.centers(columns["key"]), starts, ends, header.voxel_size, view.run)
+    boxes = oriented_boxes(columns["key"], starts, ends, header.voxel_size, view.run)
     latest = header.stamps_ns(np.maximum.reduceat(columns["last_seen"], starts))
     labels = labels_of(columns["class_slot"]) if has_labels else None
     for index, group in enumerate(groups):

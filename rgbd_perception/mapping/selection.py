@@ -43,3 +43,27 @@ def _in_bin(
             inside[found] = values[i]
             found += 1
     return np.partition(inside, rank)[rank]
+
+
+@kernel
+def ranked_by_weight(values: NDArray[np.float64], weights: NDArray[np.int64], rank: int) -> float:
+    """The value that would stand at the place ``rank`` if all were sorted, each of ``values`` (n,) as many
+    times as ``weights`` (n,) say; n >= 1, all finite."""
+    while True:
+        least, largest = values[0], values[0]
+        for value in values:
+            least, largest = min(least, value), max(largest, value)
+        if not largest > least:
+            return least
+        scale = (_BINS - 1) / (largest - least)
+        sums = np.zeros(_BINS, np.int64)
+        bins = np.empty(values.size, np.uint8)
+        for i in range(values.size):
+            bins[i] = np.uint8((values[i] - least) * scale)
+            sums[bins[i]] += weights[i]
+        chosen = 0
+        while rank >= sums[chosen]:
+            rank -= sums[chosen]
+            chosen += 1
+        inside = bins == chosen  # fewer than all: the least and the largest are in different bins
+        values, weights = values[inside], weights[inside]
