@@ -23,6 +23,11 @@ _MOST_CELLS = 16
 """Places in a picture of the footprint for each voxel."""
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
+_FIRST_STRIDE = 16
+"""Angles are tried from this many of them apart to neighbours."""
+_AREA_MARGIN = 1e-6
+"""Square metres that an angle must be worse by to make no difference at all, not even between others that
+are the same to 1e-9."""
 _MOST_SKIPPED = int(_OUTLIERS * _MOST_COLUMNS)
 _BOXES_AT_LEAST = 64
 """Fewer boxes are not worth another thread."""
@@ -184,10 +189,10 @@ def _footprint(columns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @kernel
-def _trimmed_range(
+def _ranges(
     values: NDArray[np.float64], skipped: int, best: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Least and largest after ``skipped`` values were left out at either end.
+    """How far the (n,) values reach after ``skipped`` of them were left out at either end, and with all.
 
     ``best`` (2, _MOST_SKIPPED + 1) is scratch: the outermost values so far, the outermost first. Almost
     every value is turned away by one comparison with the last of them.
@@ -196,7 +201,7 @@ def _trimmed_range(
     if skipped == 0:
         for value in values:
             least, largest = min(least, value), max(largest, value)
-        return least, largest
+        return largest - least, largest - least
     best[0, : skipped + 1], best[1, : skipped + 1] = np.inf, -np.inf
     for value in values:
         if value < least:
@@ -213,7 +218,7 @@ def _trimmed_range(
                 place -= 1
             best[1, place] = value
             largest = best[1, skipped]
-    return least, largest
+    return largest - least, best[1, 0] - best[0, 0]
 
 
 @kernel
@@ -221,24 +226,43 @@ def _least_area_yaw(
     footprint: NDArray[np.float64], first: float, step: float, count: int, voxel_size: float
 ) -> float:
     """Angle in degrees, of ``count`` from ``first`` on, of the rectangle of least area around the (2, n)
-    footprint without its outliers."""
+    footprint without its outliers; of angles whose areas are the same to 1e-9 m2, the first.
+
+    Most angles are not tried. When a rectangle turns by t, its length L and width W without outliers become
+    at least cos(t) L - sin(t) W' and cos(t) W - sin(t) L' with the L' and W' of all columns: each column
+    moves along one side by no more than its place along the other side says.
+    """
     skipped = int(_OUTLIERS * footprint.shape[1])
     scratch = np.empty((2, _MOST_SKIPPED + 1))
     along, across = np.empty(footprint.shape[1]), np.empty(footprint.shape[1])
-    best, smallest = first, np.inf
+    areas, bounds = np.full(count, np.inf), np.zeros(count)
+    enough, stride = np.inf, _FIRST_STRIDE
+    while stride > 0:
+        for number in range(0, count, stride):
+            if areas[number] < np.inf or bounds[number] > enough:
+                continue
+            angle = np.radians(first + number * step)
+            cosine, sine = np.cos(angle), np.sin(angle)
+            for i in range(along.size):
+                along[i] = cosine * footprint[0, i] + sine * footprint[1, i]
+                across[i] = cosine * footprint[1, i] - sine * footprint[0, i]
+            length, whole_length = _ranges(along, skipped, scratch)
+            width, whole_width = _ranges(across, skipped, scratch)
+            # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
+            areas[number] = (length + voxel_size) * (width + voxel_size)
+            enough = min(enough, areas[number] * (1 + 1e-9) + _AREA_MARGIN)
+            for other in range(count):
+                turn = np.radians(abs(other - number) * step)
+                less = 1 - turn * turn / 2  # than the cosine; and the sine is less than the angle
+                long = max(less * length - turn * whole_width, 0.0) + voxel_size
+                wide = max(less * width - turn * whole_length, 0.0) + voxel_size
+                bounds[other] = max(bounds[other], long * wide)
+        stride //= 2
+    best, smallest = 0, np.inf
     for number in range(count):
-        angle = first + number * step
-        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        for i in range(along.size):
-            along[i] = cosine * footprint[0, i] + sine * footprint[1, i]
-            across[i] = cosine * footprint[1, i] - sine * footprint[0, i]
-        length = _trimmed_range(along, skipped, scratch)
-        width = _trimmed_range(across, skipped, scratch)
-        # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
-        area = (length[1] - length[0] + voxel_size) * (width[1] - width[0] + voxel_size)
-        if area < smallest - 1e-9:
-            best, smallest = angle, area
-    return best
+        if areas[number] < smallest - 1e-9:
+            best, smallest = number, areas[number]
+    return first + best * step
 
 
 @kernel
