@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel, readonly
 from rgbd_perception.mapping.keys import BITS, MASK, OFFSET
-from rgbd_perception.mapping.selection import ranked_by_weight
+from rgbd_perception.mapping.selection import NO_NAN, ranked_by_weight
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _OUTLIERS = 0.02
@@ -121,34 +121,37 @@ def _pictures(
     The vertical columns of voxels, ordered by x, then y: where their middles are (2, n), in voxels, and the
     number of voxels in each (n,). The lowest height of all, and how many voxels are at each from it on.
     """
-    low_x, high_x, low_y, high_y, low_z, high_z = MASK, 0, MASK, 0, MASK, 0
+    low_x = high_x = keys[0]  # x is the highest part of a key
+    low_y = high_y = keys[0] & (MASK << BITS)
+    low_z = high_z = keys[0] & MASK
     for key in keys:
-        x, y, z = key >> (2 * BITS), (key >> BITS) & MASK, key & MASK
-        low_x, high_x = min(low_x, x), max(high_x, x)
+        y, z = key & (MASK << BITS), key & MASK
+        low_x, high_x = min(low_x, key), max(high_x, key)
         low_y, high_y = min(low_y, y), max(high_y, y)
         low_z, high_z = min(low_z, z), max(high_z, z)
+    low_x, low_y = low_x >> (2 * BITS), low_y >> BITS
+    wide, deep = (high_x >> (2 * BITS)) - low_x + 1, (high_y >> BITS) - low_y + 1
     heights = np.zeros(high_z - low_z + 1, np.int32)
-    for key in keys:
-        heights[(key & MASK) - low_z] += 1
-    wide, deep = high_x - low_x + 1, high_y - low_y + 1
     if wide * deep > _MOST_CELLS * keys.size:
+        for key in keys:
+            heights[(key & MASK) - low_z] += 1
         middles, voxels = _sorted_columns(keys)
         return middles, voxels, low_z - OFFSET, heights
-    cells = np.zeros((wide, deep), np.int32)
-    count = 0
-    for key in keys:
-        x, y = (key >> (2 * BITS)) - low_x, ((key >> BITS) & MASK) - low_y
-        count += cells[x, y] == 0
-        cells[x, y] += 1
+    cells = np.zeros(wide * deep, np.int32)
+    first = low_x * deep + low_y
+    for key in keys:  # unsigned: numba would look for negative indices
+        cells[np.uint64((key >> (2 * BITS)) * deep + ((key >> BITS) & MASK) - first)] += 1
+        heights[np.uint64((key & MASK) - low_z)] += 1
+    count = np.count_nonzero(cells)
     middles, voxels = np.empty((2, count)), np.empty(count, np.int64)
-    place = 0
-    for x in range(wide):
-        for y in range(deep):
-            if cells[x, y]:
-                middles[0, place] = low_x + x - OFFSET + 0.5
-                middles[1, place] = low_y + y - OFFSET + 0.5
-                voxels[place] = cells[x, y]
+    place, cell = 0, 0
+    for x in range(low_x, low_x + wide):
+        for y in range(low_y, low_y + deep):
+            if cells[cell]:
+                middles[0, place], middles[1, place] = x - OFFSET + 0.5, y - OFFSET + 0.5
+                voxels[place] = cells[cell]
                 place += 1
+            cell += 1
     return middles, voxels, low_z - OFFSET, heights
 
 
@@ -188,10 +191,8 @@ def _footprint(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     return footprint
 
 
-@kernel
-def _ranges(
-    values: NDArray[np.float64], skipped: int, best: NDArray[np.float64]
-) -> tuple[float, float]:
+@kernel(fastmath=NO_NAN)
+def _ranges(values: NDArray[np.float64], skipped: int, best: NDArray[np.float64]) -> tuple[float, float]:
     """How far the (n,) values reach after ``skipped`` of them were left out at either end, and with all.
 
     ``best`` (2, _MOST_SKIPPED + 1) is scratch: the outermost values so far, the outermost first. Almost
@@ -305,8 +306,7 @@ def _fit_boxes(
         middle = np.empty(2)
         for axis, (x, y) in enumerate(((cosine, sine), (-sine, cosine))):
             along = columns[0] * x + columns[1] * y
-            low = ranked_by_weight(along, voxels, skipped)
-            high = ranked_by_weight(along, voxels, number - 1 - skipped)
+            low, high = ranked_by_weight(along, voxels, skipped, number - 1 - skipped)
             sizes[box, axis], middle[axis] = max(high - low, voxel_size), (low + high) / 2
         lowest, highest = _middle_ranks(heights, skipped)
         low, high = (bottom + lowest + 0.5) * voxel_size, (bottom + highest + 0.5) * voxel_size
