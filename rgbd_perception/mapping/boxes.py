@@ -25,11 +25,13 @@ _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
 _FIRST_STRIDE = 16
 """Angles are tried from this many of them apart to neighbours."""
+_SAME = 1e-9
+"""Areas (m2) and lengths (m) that differ by less are equal: rounding must not choose between them."""
 _AREA_MARGIN = 1e-6
 """Square metres that an angle must be worse by to make no difference at all, not even between others that
-are the same to 1e-9."""
+are the same."""
 _MOST_SKIPPED = int(_OUTLIERS * _MOST_COLUMNS)
-_BOXES_AT_LEAST = 64
+_BOXES_AT_LEAST = 16
 """Fewer boxes are not worth another thread."""
 
 
@@ -227,7 +229,7 @@ def _least_area_yaw(
     footprint: NDArray[np.float64], first: float, step: float, count: int, voxel_size: float
 ) -> float:
     """Angle in degrees, of ``count`` from ``first`` on, of the rectangle of least area around the (2, n)
-    footprint without its outliers; of angles whose areas are the same to 1e-9 m2, the first.
+    footprint without its outliers; of angles whose areas are the same, the first.
 
     Most angles are not tried. When a rectangle turns by t, its length L and width W without outliers become
     at least cos(t) L - sin(t) W' and cos(t) W - sin(t) L' with the L' and W' of all columns: each column
@@ -261,7 +263,7 @@ def _least_area_yaw(
         stride //= 2
     best, smallest = 0, np.inf
     for number in range(count):
-        if areas[number] < smallest - 1e-9:
+        if areas[number] < smallest - _SAME:
             best, smallest = number, areas[number]
     return first + best * step
 
@@ -314,7 +316,7 @@ def _fit_boxes(
         centers[box, 0] = cosine * middle[0] - sine * middle[1]
         centers[box, 1] = sine * middle[0] + cosine * middle[1]
         centers[box, 2] = (low + high) / 2
-        if sizes[box, 0] < sizes[box, 1]:
+        if sizes[box, 0] < sizes[box, 1] - _SAME:
             sizes[box, 0], sizes[box, 1] = sizes[box, 1], sizes[box, 0]
             yaw += np.pi / 2
         yaws[box] = (yaw + np.pi / 2) % np.pi - np.pi / 2
