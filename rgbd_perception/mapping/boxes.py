@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.selection import ranked_values
+from rgbd_perception.mapping.jit import kernel, readonly
+from rgbd_perception.mapping.keys import BITS, MASK, OFFSET
+from rgbd_perception.mapping.selection import NO_NAN, ranked_by_weight
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _OUTLIERS = 0.02
@@ -22,11 +23,16 @@ _MOST_CELLS = 16
 """Places in a picture of the footprint for each voxel."""
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
-_MANY_OUTLIERS = 16
-"""From here on counting is quicker than looking for one outlier after the other."""
-_BOXES_AT_LEAST = 64
+_FIRST_STRIDE = 16
+"""Angles are tried from this many of them apart to neighbours."""
+_SAME = 1e-9
+"""Areas (m2) and lengths (m) that differ by less are equal: rounding must not choose between them."""
+_AREA_MARGIN = 1e-6
+"""Square metres that an angle must be worse by to make no difference at all, not even between others that
+are the same."""
+_MOST_SKIPPED = int(_OUTLIERS * _MOST_COLUMNS)
+_BOXES_AT_LEAST = 16
 """Fewer boxes are not worth another thread."""
-_HALF_WORD, _LOW_WORD = 1 << 31, (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,6 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def oriented_box(points: NDArray[np.floating], voxel_size: float) -> OrientedBox:
-    """Fit an upright box to (n, 3) voxel centres, n >= 1; see oriented_boxes for how."""
-    everything = np.array([0, points.shape[0]], np.int64)
-    return oriented_boxes(np.asarray(points), everything[:1], everything[1:], voxel_size).box(0)
-
-
 @dataclass(frozen=True)
 class BoxArrays:
     """Boxes as columns, as OrientedBox has them: centers (n, 3), sizes (n, 3) in metres, yaws (n,)."""
@@ -86,26 +86,27 @@ class BoxArrays:
 
 
 def oriented_boxes(
-    points: NDArray[np.floating],
+    keys: NDArray[np.int64],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     voxel_size: float,
     run: Runner = run_in_turn,
 ) -> BoxArrays:
-    """Fit upright boxes to groups of voxel centres: box i to ``points[starts[i] : ends[i]]``, none empty.
+    """Fit upright boxes to groups of voxels: box i to those with the keys ``keys[starts[i] : ends[i]]``, in
+    any order, none twice, no group empty.
 
     Its yaw gives the rectangle of least area around the footprint, its faces leave out the outermost 2 % of
     the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured;
     a side is never thinner than a voxel.
     """
-    points = np.ascontiguousarray(points, np.float64)
+    keys = readonly(keys, np.int64)
     count = starts.size
     boxes = BoxArrays(np.empty((count, 3)), np.empty((count, 3)), np.empty(count))
 
     def fit(first: int, last: int) -> None:
         part = slice(first, last)
         _fit_boxes(
-            points, starts[part], ends[part], voxel_size, boxes.centers[part], boxes.sizes[part],
+            keys, starts[part], ends[part], voxel_size, boxes.centers[part], boxes.sizes[part],
             boxes.yaws[part],
         )  # fmt: skip
 
@@ -114,70 +115,96 @@ def oriented_boxes(
 
 
 @kernel
-def _distinct(x: NDArray[np.int64], y: NDArray[np.int64]) -> int:
-    """Move the distinct pairs of (n,) ``x`` and ``y`` to their fronts, ordered by x, then y; their number."""
-    low_x, low_y = x.min(), y.min()
-    wide, deep = x.max() - low_x + 1, y.max() - low_y + 1
-    count = 0
-    if wide * deep <= _MOST_CELLS * x.size:  # a picture of the footprint, unless it is mostly empty
-        seen = np.zeros(wide * deep, np.bool_)
-        for i in range(x.size):
-            seen[(x[i] - low_x) * deep + y[i] - low_y] = True
-        for column in range(wide):  # no division: it would take longer than all that
-            for row in range(deep):
-                if seen[column * deep + row]:
-                    x[count], y[count] = low_x + column, low_y + row
-                    count += 1
-        return count
-    codes = np.sort((x << 32) + y + _HALF_WORD)
-    for i in range(codes.size):
-        if i == 0 or codes[i] != codes[i - 1]:
-            x[count], y[count] = codes[i] >> 32, (codes[i] & _LOW_WORD) - _HALF_WORD
-            count += 1
-    return count
+def _pictures(
+    keys: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int, NDArray[np.int32]]:
+    """The voxels from above and from the side.
+
+    The vertical columns of voxels, ordered by x, then y: where their middles are (2, n), in voxels, and the
+    number of voxels in each (n,). The lowest height of all, and how many voxels are at each from it on.
+    """
+    low_x = high_x = keys[0]  # x is the highest part of a key
+    low_y = high_y = keys[0] & (MASK << BITS)
+    low_z = high_z = keys[0] & MASK
+    for key in keys:
+        y, z = key & (MASK << BITS), key & MASK
+        low_x, high_x = min(low_x, key), max(high_x, key)
+        low_y, high_y = min(low_y, y), max(high_y, y)
+        low_z, high_z = min(low_z, z), max(high_z, z)
+    low_x, low_y = low_x >> (2 * BITS), low_y >> BITS
+    wide, deep = (high_x >> (2 * BITS)) - low_x + 1, (high_y >> BITS) - low_y + 1
+    heights = np.zeros(high_z - low_z + 1, np.int32)
+    if wide * deep > _MOST_CELLS * keys.size:
+        for key in keys:
+            heights[(key & MASK) - low_z] += 1
+        middles, voxels = _sorted_columns(keys)
+        return middles, voxels, low_z - OFFSET, heights
+    cells = np.zeros(wide * deep, np.int32)
+    first = low_x * deep + low_y
+    for key in keys:  # unsigned: numba would look for negative indices
+        cells[np.uint64((key >> (2 * BITS)) * deep + ((key >> BITS) & MASK) - first)] += 1
+        heights[np.uint64((key & MASK) - low_z)] += 1
+    count = np.count_nonzero(cells)
+    middles, voxels = np.empty((2, count)), np.empty(count, np.int64)
+    place, cell = 0, 0
+    for x in range(low_x, low_x + wide):
+        for y in range(low_y, low_y + deep):
+            if cells[cell]:
+                middles[0, place], middles[1, place] = x - OFFSET + 0.5, y - OFFSET + 0.5
+                voxels[place] = cells[cell]
+                place += 1
+            cell += 1
+    return middles, voxels, low_z - OFFSET, heights
 
 
 @kernel
-def _columns(points: NDArray[np.float64], voxel_size: float) -> NDArray[np.float64]:
-    """(2, n) centres of the vertical columns of voxels, of at most _MOST_COLUMNS columns spread over all.
+def _sorted_columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The columns of voxels that lie so far from each other that a picture of them would be mostly empty."""
+    codes = np.sort(keys >> BITS)
+    firsts = np.empty(codes.size + 1, np.int64)
+    count = 0
+    for i in range(codes.size):
+        if i == 0 or codes[i] != codes[i - 1]:
+            firsts[count] = i
+            count += 1
+    firsts[count] = codes.size
+    middles = np.empty((2, count))
+    for place in range(count):
+        code = codes[firsts[place]]
+        middles[0, place] = (code >> BITS) - OFFSET + 0.5
+        middles[1, place] = (code & MASK) - OFFSET + 0.5
+    return middles, np.diff(firsts[: count + 1])
+
+
+@kernel
+def _footprint(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most _MOST_COLUMNS spread over all (2, n) columns.
 
     In no order: among sorted ones every one would be the outermost so far.
     """
-    x, y = np.empty(points.shape[0], np.int64), np.empty(points.shape[0], np.int64)
-    for i in range(x.size):
-        x[i], y[i] = (
-            np.int64(np.floor(points[i, 0] / voxel_size)),
-            np.int64(np.floor(points[i, 1] / voxel_size)),
-        )
-    count = _distinct(x, y)
-    stride = -(-count // _MOST_COLUMNS)
-    columns = np.empty((2, -(-count // stride)))
-    chosen, step = 0, _PRIME % columns.shape[1]
-    for place in range(columns.shape[1]):
-        columns[0, place] = (x[chosen * stride] + 0.5) * voxel_size
-        columns[1, place] = (y[chosen * stride] + 0.5) * voxel_size
+    stride = -(-columns.shape[1] // _MOST_COLUMNS)
+    footprint = np.empty((2, -(-columns.shape[1] // stride)))
+    chosen, step = 0, _PRIME % footprint.shape[1]
+    for place in range(footprint.shape[1]):
+        footprint[0, place], footprint[1, place] = columns[0, chosen * stride], columns[1, chosen * stride]
         chosen += step
-        if chosen >= columns.shape[1]:
-            chosen -= columns.shape[1]
-    return columns
+        if chosen >= footprint.shape[1]:
+            chosen -= footprint.shape[1]
+    return footprint
 
 
-@kernel
-def _trimmed_range(
-    values: NDArray[np.float64], skipped: int, best: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Least and largest after ``skipped`` values were left out at either end.
+@kernel(fastmath=NO_NAN)
+def _ranges(values: NDArray[np.float64], skipped: int, best: NDArray[np.float64]) -> tuple[float, float]:
+    """How far the (n,) values reach after ``skipped`` of them were left out at either end, and with all.
 
-    ``best`` (2, _MANY_OUTLIERS + 1) is scratch: the outermost values so far, the outermost first. Almost
+    ``best`` (2, _MOST_SKIPPED + 1) is scratch: the outermost values so far, the outermost first. Almost
     every value is turned away by one comparison with the last of them.
     """
-    if skipped > _MANY_OUTLIERS:
-        return ranked_values(values, skipped, values.size - 1 - skipped)
     least, largest = np.inf, -np.inf
     if skipped == 0:
         for value in values:
             least, largest = min(least, value), max(largest, value)
-        return least, largest
+        return largest - least, largest - least
     best[0, : skipped + 1], best[1, : skipped + 1] = np.inf, -np.inf
     for value in values:
         if value < least:
@@ -194,7 +221,7 @@ def _trimmed_range(
                 place -= 1
             best[1, place] = value
             largest = best[1, skipped]
-    return least, largest
+    return largest - least, best[1, 0] - best[0, 0]
 
 
 @kernel
@@ -202,29 +229,62 @@ def _least_area_yaw(
     footprint: NDArray[np.float64], first: float, step: float, count: int, voxel_size: float
 ) -> float:
     """Angle in degrees, of ``count`` from ``first`` on, of the rectangle of least area around the (2, n)
-    footprint without its outliers."""
+    footprint without its outliers; of angles whose areas are the same, the first.
+
+    Most angles are not tried. When a rectangle turns by t, its length L and width W without outliers become
+    at least cos(t) L - sin(t) W' and cos(t) W - sin(t) L' with the L' and W' of all columns: each column
+    moves along one side by no more than its place along the other side says.
+    """
     skipped = int(_OUTLIERS * footprint.shape[1])
-    scratch = np.empty((2, _MANY_OUTLIERS + 1))
+    scratch = np.empty((2, _MOST_SKIPPED + 1))
     along, across = np.empty(footprint.shape[1]), np.empty(footprint.shape[1])
-    best, smallest = first, np.inf
+    areas, bounds = np.full(count, np.inf), np.zeros(count)
+    enough, stride = np.inf, _FIRST_STRIDE
+    while stride > 0:
+        for number in range(0, count, stride):
+            if areas[number] < np.inf or bounds[number] > enough:
+                continue
+            angle = np.radians(first + number * step)
+            cosine, sine = np.cos(angle), np.sin(angle)
+            for i in range(along.size):
+                along[i] = cosine * footprint[0, i] + sine * footprint[1, i]
+                across[i] = cosine * footprint[1, i] - sine * footprint[0, i]
+            length, whole_length = _ranges(along, skipped, scratch)
+            width, whole_width = _ranges(across, skipped, scratch)
+            # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
+            areas[number] = (length + voxel_size) * (width + voxel_size)
+            enough = min(enough, areas[number] * (1 + 1e-9) + _AREA_MARGIN)
+            for other in range(count):
+                turn = np.radians(abs(other - number) * step)
+                less = 1 - turn * turn / 2  # than the cosine; and the sine is less than the angle
+                long = max(less * length - turn * whole_width, 0.0) + voxel_size
+                wide = max(less * width - turn * whole_length, 0.0) + voxel_size
+                bounds[other] = max(bounds[other], long * wide)
+        stride //= 2
+    best, smallest = 0, np.inf
     for number in range(count):
-        angle = first + number * step
-        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        for i in range(along.size):
-            along[i] = cosine * footprint[0, i] + sine * footprint[1, i]
-            across[i] = cosine * footprint[1, i] - sine * footprint[0, i]
-        length = _trimmed_range(along, skipped, scratch)
-        width = _trimmed_range(across, skipped, scratch)
-        # A voxel more on each side: otherwise any diagonal of a thin line of voxels has no area at all.
-        area = (length[1] - length[0] + voxel_size) * (width[1] - width[0] + voxel_size)
-        if area < smallest - 1e-9:
-            best, smallest = angle, area
-    return best
+        if areas[number] < smallest - _SAME:
+            best, smallest = number, areas[number]
+    return first + best * step
+
+
+@kernel
+def _middle_ranks(counts: NDArray[np.int32], skipped: int) -> tuple[int, int]:
+    """First and last place (n,) of what remains when ``skipped`` were taken away at either end."""
+    low, left = 0, skipped
+    while left >= counts[low]:
+        left -= counts[low]
+        low += 1
+    high, left = counts.size - 1, skipped
+    while left >= counts[high]:
+        left -= counts[high]
+        high -= 1
+    return low, high
 
 
 @kernel
 def _fit_boxes(
-    points: NDArray[np.float64],
+    keys: NDArray[np.int64],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     voxel_size: float,
@@ -233,8 +293,9 @@ def _fit_boxes(
     yaws: NDArray[np.float64],
 ) -> None:
     for box in range(starts.size):
-        mine = points[starts[box] : ends[box]]
-        footprint = _columns(mine, voxel_size)
+        columns, voxels, bottom, heights = _pictures(keys[starts[box] : ends[box]])
+        columns *= voxel_size
+        footprint = _footprint(columns)
         few = footprint[:, :: -(-footprint.shape[1] // _FEW_COLUMNS)].copy()
         coarse = _least_area_yaw(few, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
         around = 2 * int(_COARSE_DEGREES / _FINE_DEGREES) + 1
@@ -242,16 +303,20 @@ def _fit_boxes(
             _least_area_yaw(footprint, coarse - _COARSE_DEGREES, _FINE_DEGREES, around, voxel_size)
         )
         cosine, sine = np.cos(yaw), np.sin(yaw)
-        skipped = int(_OUTLIERS * mine.shape[0])
-        middle, scratch = np.empty(3), np.empty((2, _MANY_OUTLIERS + 1))
-        for axis, (x, y, z) in enumerate(((cosine, sine, 0.0), (-sine, cosine, 0.0), (0.0, 0.0, 1.0))):
-            along = mine[:, 0] * x + mine[:, 1] * y + mine[:, 2] * z
-            low, high = _trimmed_range(along, skipped, scratch)
+        number = ends[box] - starts[box]
+        skipped = int(_OUTLIERS * number)
+        middle = np.empty(2)
+        for axis, (x, y) in enumerate(((cosine, sine), (-sine, cosine))):
+            along = columns[0] * x + columns[1] * y
+            low, high = ranked_by_weight(along, voxels, skipped, number - 1 - skipped)
             sizes[box, axis], middle[axis] = max(high - low, voxel_size), (low + high) / 2
+        lowest, highest = _middle_ranks(heights, skipped)
+        low, high = (bottom + lowest + 0.5) * voxel_size, (bottom + highest + 0.5) * voxel_size
+        sizes[box, 2] = max(high - low, voxel_size)
         centers[box, 0] = cosine * middle[0] - sine * middle[1]
         centers[box, 1] = sine * middle[0] + cosine * middle[1]
-        centers[box, 2] = middle[2]
-        if sizes[box, 0] < sizes[box, 1]:
+        centers[box, 2] = (low + high) / 2
+        if sizes[box, 0] < sizes[box, 1] - _SAME:
             sizes[box, 0], sizes[box, 1] = sizes[box, 1], sizes[box, 0]
             yaw += np.pi / 2
         yaws[box] = (yaw + np.pi / 2) % np.pi - np.pi / 2

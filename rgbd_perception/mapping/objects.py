@@ -53,8 +53,7 @@ def _described(
         return []
     things, members, starts, voxels = instances.things, instances.members, instances.starts, instances.voxels
     header = view.header
-    points = view.centers(things.key[members])
-    boxes = oriented_boxes(points, starts, instances.ends, header.voxel_size, view.run)
+    boxes = oriented_boxes(things.key[members], starts, instances.ends, header.voxel_size, view.run)
     scores, last_seen = np.zeros(len(who)), np.zeros(len(who), np.uint32)
     _summarize(things.probability, things.last_seen, members, starts, instances.ends, scores, last_seen)
     columns = (

@@ -237,8 +237,8 @@ def _answers(view: MapView, groups: list[PlacedGroup], scale: ScoreScale) -> Ite
     header = view.header
     ends = np.cumsum([group.keys.size for group in groups])
     starts = ends - np.diff(ends, prepend=0)
-    centers = view.centers(np.concatenate([group.keys for group in groups]))
-    boxes = oriented_boxes(centers, starts, ends, header.voxel_size, view.run)
+    keys = np.concatenate([group.keys for group in groups])
+    boxes = oriented_boxes(keys, starts, ends, header.voxel_size, view.run)
     latest = header.stamps_ns(np.array([group.last_seen for group in groups], np.uint32))
     for index, group in enumerate(groups):
         box = boxes.box(index)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.jit import kernel
 
 _BINS = 256
+NO_NAN = {"nnan", "nsz"}
+"""What the compiler may take for granted so that it finds the least of several numbers at once."""
 
 
 @kernel(fastmath=True)
@@ -43,3 +45,59 @@ def _in_bin(
             inside[found] = values[i]
             found += 1
     return np.partition(inside, rank)[rank]
+
+
+@kernel(fastmath=NO_NAN)
+def ranked_by_weight(
+    values: NDArray[np.float64], weights: NDArray[np.int64], low_rank: int, high_rank: int
+) -> tuple[float, float]:
+    """The values that would stand at two places if all were sorted, each of ``values`` (n,) as many times as
+    ``weights`` (n,) say; n >= 1, all finite."""
+    bins, sums = np.empty(values.size, np.uint8), np.empty(_BINS, np.int64)
+    if not _weigh(values, weights, bins, sums):
+        return values[0], values[0]
+    low, low_weights, low_rank = _of_rank(values, weights, bins, sums, low_rank)
+    high, high_weights, high_rank = _of_rank(values, weights, bins, sums, high_rank)
+    while _weigh(low, low_weights, bins, sums):
+        low, low_weights, low_rank = _of_rank(low, low_weights, bins, sums, low_rank)
+    while _weigh(high, high_weights, bins, sums):
+        high, high_weights, high_rank = _of_rank(high, high_weights, bins, sums, high_rank)
+    return low[0], high[0]
+
+
+@kernel(fastmath=NO_NAN)
+def _weigh(
+    values: NDArray[np.float64], weights: NDArray[np.int64], bins: NDArray[np.uint8], sums: NDArray[np.int64]
+) -> bool:
+    """Put each value into a bin and add up the weights in each; False where there is only one value."""
+    least, largest = values[0], values[0]
+    for value in values:
+        least, largest = min(least, value), max(largest, value)
+    if not largest > least:
+        return False
+    scale = (_BINS - 1) / (largest - least)
+    sums[:] = 0
+    for i in range(values.size):
+        bins[i] = np.uint8((values[i] - least) * scale)
+        sums[bins[i]] += weights[i]
+    return True
+
+
+@kernel
+def _of_rank(
+    values: NDArray[np.float64],
+    weights: NDArray[np.int64],
+    bins: NDArray[np.uint8],
+    sums: NDArray[np.int64],
+    rank: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    """The values and weights of the bin that the rank falls into, and the rank among them.
+
+    They are fewer than all: the least and the largest value are in different bins.
+    """
+    chosen = 0
+    while rank >= sums[chosen]:
+        rank -= sums[chosen]
+        chosen += 1
+    inside = bins[: values.size] == chosen
+    return values[inside], weights[inside], rank
