@@ -17,8 +17,9 @@ from rgbd_perception.mapping.hash_index import find_row, put_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS, NO_KEY
 
-STEPS = np.array([step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)], np.int64)
-"""To half of the blocks around a block: the others see it as theirs."""
+_HALF = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
+STEPS = np.array(sorted(_HALF, key=lambda step: np.abs(step).sum()), np.int64)
+"""To half of the blocks around a block, those that share a face first; the others see it as theirs."""
 _KEY_STEPS = STEPS @ np.array([1 << (2 * BITS), 1 << BITS, 1], np.int64)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 _EVERY_ROW = np.uint64(0x0101010101010101)
@@ -177,8 +178,8 @@ def join_parts(
     layers, rows = np.empty(parts.shape[0], np.uint64), np.empty(parts.shape[0], np.uint64)
     _outline(parts, layers, rows)
     grown = np.empty(SIDE, np.uint64)
-    for i in range(block_keys.size):
-        for number in range(key_steps.size):
+    for number in range(key_steps.size):
+        for i in range(block_keys.size):
             other = find_row(slot_keys, slot_rows, block_keys[i] + key_steps[number])
             if other < 0:
                 continue
