@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.lane_bits import lanes_above
 from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
 from rgbd_perception.mapping.score_rule import NEVER, NO_COSINE, ScoreRule
 from rgbd_perception.mapping.small_products import multiply_small, put_small, rounded_side_by_side
@@ -90,11 +91,8 @@ def _note_near(
     """Note to which texts vector ``k`` of this length is ``near`` (m' / LANES,), as bits; whether to any."""
     some = np.uint8(0)
     for group in range(near.size):
-        bits = np.uint8(0)
-        for text in range(LANES):
-            at = np.uint64(group * LANES) + np.uint64(text)
-            above = np.float32(products[k, at]) * texts.units[at] > texts.floor[at] * length
-            bits |= np.uint8(above) << np.uint8(text)
+        lane = group * LANES
+        bits = lanes_above(products, k * texts.units.size + lane, texts.units, texts.floor, lane, length)
         near[group] = bits
         some |= bits
     return some != 0 and length > 0

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.lane_bits import lowest_bit
 from rgbd_perception.mapping.near_vectors import Near
 from rgbd_perception.mapping.nearest_classes import NOT_NOTED, unpacked_pair
 from rgbd_perception.mapping.products import DEPTH, LANES, put
@@ -77,26 +78,33 @@ def _product(pieces: NDArray[np.float32], others: NDArray[np.float32], other: in
 @kernel(fastmath=True, forceinline=True)
 def _rivals(pieces: NDArray[np.float32], inverse: float, classes: NDArray[np.float32], pair: int) -> _Rivals:
     nearest, next_nearest = unpacked_pair(pair)
-    cosine, next_cosine = inverse * _product(pieces, classes, nearest), np.float32(-NO_COSINE)
-    if next_nearest >= 0:
-        next_cosine = inverse * _product(pieces, classes, next_nearest)
-    return _Rivals(nearest, next_nearest, cosine, next_cosine)
+    cosine = inverse * _product(pieces, classes, nearest)
+    next_cosine = inverse * _product(pieces, classes, max(next_nearest, 0))
+    return _Rivals(
+        nearest, next_nearest, cosine, next_cosine if next_nearest >= 0 else np.float32(-NO_COSINE)
+    )
 
 
 @kernel(fastmath=True, forceinline=True)
-def _barrier(pieces: NDArray[np.float32], inverse: float, contest: Contest) -> float:
+def _barrier(
+    pieces: NDArray[np.float32],
+    inverse: float,
+    sides: NDArray[np.float32],
+    generic: NDArray[np.float32],
+    texts: int,
+) -> float:
     """What a centred text must beat: the nearest negative, where there is any."""
     barrier = np.float32(-NO_COSINE)
-    for index in range(contest.related.shape[0], contest.generic.size):
-        barrier = max(barrier, inverse * _product(pieces, contest.sides, index) - contest.generic[index])
+    for index in range(texts, generic.size):
+        barrier = max(barrier, inverse * _product(pieces, sides, index) - generic[index])
     return barrier
 
 
 @kernel(fastmath=True, forceinline=True)
-def _margins(plain: float, rivals: _Rivals, related: NDArray[np.bool_]) -> tuple[float, float]:
-    """The least and the most that the margin of a text with this cosine can be; ``related`` (C,) to it."""
-    next_is_related = rivals.next_nearest >= 0 and related[rivals.next_nearest]
-    if related[rivals.nearest]:
+def _margins(plain: float, rivals: _Rivals, related: NDArray[np.bool_], text: int) -> tuple[float, float]:
+    """The least and the most that the margin of a text with this cosine can be."""
+    next_is_related = rivals.next_nearest >= 0 and related[text, rivals.next_nearest]
+    if related[text, rivals.nearest]:
         own = max(plain, rivals.cosine)
         no_other = np.float32(-NO_COSINE) if next_is_related else rivals.next_cosine
         return own - rivals.next_cosine, own - no_other
@@ -106,16 +114,18 @@ def _margins(plain: float, rivals: _Rivals, related: NDArray[np.bool_]) -> tuple
 
 @kernel(fastmath=True, forceinline=True)
 def _decide(
-    plain: float, text: int, barrier: float, rivals: _Rivals, contest: Contest, rule: ScoreRule
+    plain: float,
+    centred: float,
+    text: int,
+    rivals: _Rivals,
+    related: NDArray[np.bool_],
+    rule: ScoreRule,
 ) -> tuple[float, bool]:
-    """The logit of a text with this cosine, and whether it is sure (or sure to be below the least)."""
-    centred = plain - contest.generic[text]
+    """The logit of a text with these cosines, and whether it is sure (or sure to be below the least)."""
     value = rule.scale * (centred - rule.offset)
-    if centred <= barrier:
-        return np.float32(NEVER), True
     if centred <= rule.undecided:
         return value, True
-    least, most = _margins(plain, rivals, contest.related[text])
+    least, most = _margins(plain, rivals, related, text)
     lowest, highest = min(value, rule.sharpness * least), min(value, rule.sharpness * most)
     return highest, lowest == highest or highest < rule.least
 
@@ -133,23 +143,25 @@ def _write_logits(
     undecided: NDArray[np.int32],
 ) -> int:
     """Return how many are undecided."""
+    sides, classes, generic, related = contest  # taken out of the loop: there it would be counted
     count = 0
     for place in range(near.size):
         pair = pairs[near[place]]
         decided = pair != NOT_NOTED
         if decided:
             inverse = np.float32(1) / np.sqrt(put(vectors, near[place], pieces, 0))
-            rivals = _rivals(pieces, inverse, contest.classes, pair)
-            barrier = _barrier(pieces, inverse, contest)
+            rivals = _rivals(pieces, inverse, classes, pair)
+            barrier = _barrier(pieces, inverse, sides, generic, logits.shape[1])
             for group in range(near_texts.shape[1]):
-                bits, text = near_texts[place, group], group * LANES
+                bits = near_texts[place, group]
                 while bits:
-                    if bits & np.uint8(1):
-                        plain = inverse * _product(pieces, contest.sides, text)
-                        logits[place, text], sure = _decide(plain, text, barrier, rivals, contest, rule)
+                    text = group * LANES + lowest_bit(bits)
+                    bits = np.uint8(bits & (bits - np.uint8(1)))
+                    plain = inverse * _product(pieces, sides, text)
+                    centred = plain - generic[text]
+                    if centred > barrier:
+                        logits[place, text], sure = _decide(plain, centred, text, rivals, related, rule)
                         decided &= sure
-                    bits >>= np.uint8(1)
-                    text += 1
         if not decided:
             undecided[count] = place
             count += 1

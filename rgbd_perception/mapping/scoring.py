@@ -185,7 +185,8 @@ def scores_of_at_least(
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
-        found, near_texts = near = near_vectors(vectors[part], used[part], texts, rule, nowhere)
+        near = near_vectors(vectors[part], used[part], texts, rule, nowhere)
+        found = near.numbers
         if pairs is None:
             logits = exact_logits(vectors[part], found, rivals, rule)
         else:
