@@ -46,7 +46,7 @@ def _in_pieces(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def quick_logits(
-    vectors: NDArray[np.int8], near: Near, pairs: NDArray[np.uint32], contest: Contest, rule: ScoreRule
+    vectors: NDArray[np.number], near: Near, pairs: NDArray[np.uint32], contest: Contest, rule: ScoreRule
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """(k, T) logits of the ``near`` (k,) of the (n, d) vectors, for which ``pairs`` (n,) are noted, and the
     places (m,) among them that have to be worked out in full; logits below the least may be NEVER."""
@@ -132,7 +132,7 @@ def _decide(
 
 @kernel(fastmath=True)
 def _write_logits(
-    vectors: NDArray[np.int8],
+    vectors: NDArray[np.number],
     near: NDArray[np.int32],
     near_texts: NDArray[np.uint8],
     pairs: NDArray[np.uint32],
