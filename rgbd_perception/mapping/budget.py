@@ -13,6 +13,7 @@ from rgbd_perception.mapping.block_contents import most_bytes
 from rgbd_perception.mapping.blocks import FIRST_BLOCKS
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.hash_index import FIRST_SLOTS
+from rgbd_perception.mapping.nearest_classes import BYTES_PER_ROW
 
 _WIDEST_EMBEDDING = 1024
 """Numbers of the largest embeddings that the basis of the subspace is reserved for."""
@@ -70,7 +71,8 @@ def bytes_per_voxel(config: MapConfig) -> float:
     own = (
         _KEY + _WEIGHT + _COLOR + _LAST_SEEN + _MISSES + _FEATURE_AT + config.evidence_slots * _EVIDENCE_SLOT
     )
-    shared = (config.feature_dims + 4 + 4) / config.feature_sharing  # with its users and its place in a list
+    # With its users, its place in a list and its nearest classes.
+    shared = (config.feature_dims + 4 + 4 + BYTES_PER_ROW) / config.feature_sharing
     blocks = (_BLOCK + _BLOCK_HASH) / _VOXELS_PER_BLOCK
     contents = most_bytes(_MANY, _MANY // _VOXELS_PER_ENTRY, _MANY // _VOXELS_PER_BLOCK) / _MANY
     return own + contents + _FREE_LIST + _TRACKED + _HASH_SLOT * _HASH_SLOTS_PER_VOXEL + shared + blocks

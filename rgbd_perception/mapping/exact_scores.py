@@ -8,20 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.nearest_classes import packed_pair
 from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
 from rgbd_perception.mapping.score_rule import NEVER, NO_COSINE, ScoreRule
 
+_NOT_KEPT = np.empty(0, np.uint32)
 _FAR = np.float32(8)
 """More than any difference between cosines."""
 
 
 class Rivals(NamedTuple):
     """``across`` (D', m' + C'): texts and negatives, filled up to whole tiles, then the classes; ``generic``
-    (T + N,); ``apart`` (T, 2, C'): what puts classes out of the running, as own and as other."""
+    (T + N,); ``apart`` (T, 2, C'): what puts classes out of the running, as own and as other; ``classes``:
+    how many of the C' are some."""
 
     across: NDArray[np.float32]
     generic: NDArray[np.float32]
     apart: NDArray[np.float32]
+    classes: int
 
 
 def rivals_of(
@@ -35,17 +39,22 @@ def rivals_of(
     apart = np.full((related.shape[0], 2, columns.shape[1]), _FAR, np.float32)
     apart[:, :, : classes.shape[0]] *= np.stack([~related, related], axis=1)
     across = np.concatenate([side_by_side(positive_and_negative), columns], axis=1)
-    return Rivals(np.ascontiguousarray(across), generic, apart)
+    return Rivals(np.ascontiguousarray(across), generic, apart, classes.shape[0])
 
 
 def exact_logits(
-    vectors: NDArray[np.number], near: NDArray[np.int32], rivals: Rivals, rule: ScoreRule
+    vectors: NDArray[np.number],
+    near: NDArray[np.int32],
+    rivals: Rivals,
+    rule: ScoreRule,
+    pairs: NDArray[np.uint32] = _NOT_KEPT,
 ) -> NDArray[np.float32]:
-    """(k, T) logits of the ``near`` (k,) of the (n, D) vectors."""
+    """(k, T) logits of the ``near`` (k,) of the (n, D) vectors; their nearest classes are noted in the
+    ``pairs`` (n,), where these are kept."""
     logits = np.empty((near.size, rivals.apart.shape[0]), np.float32)
     pieces = np.zeros((rivals.across.shape[0] // DEPTH, ROWS, DEPTH), np.float32)
     cosines = np.empty((ROWS, rivals.across.shape[1]), np.float32)
-    _write_logits(vectors, near, rivals, rule, pieces, cosines, logits)
+    _write_logits(vectors, near, rivals, rule, pieces, cosines, logits, pairs)
     return logits
 
 
@@ -80,6 +89,22 @@ def _margin(cosines: NDArray[np.float32], k: int, apart: NDArray[np.float32], te
 
 
 @kernel
+def _nearest(cosines: NDArray[np.float32], k: int, rivals: Rivals) -> int:
+    """The two classes nearest to vector ``k``, packed; the first of equals goes first."""
+    first, second = np.float32(-NO_COSINE), np.float32(-NO_COSINE)
+    nearest, next_nearest = -1, -1
+    start = cosines.shape[1] - rivals.apart.shape[2]
+    for index in range(rivals.classes):
+        cosine = cosines[k, start + index]
+        if cosine > first:
+            second, next_nearest = first, nearest
+            first, nearest = cosine, index
+        elif cosine > second:
+            second, next_nearest = cosine, index
+    return packed_pair(nearest, next_nearest)
+
+
+@kernel
 def _write_logits(
     vectors: NDArray[np.number],
     near: NDArray[np.int32],
@@ -88,6 +113,7 @@ def _write_logits(
     pieces: NDArray[np.float32],
     cosines: NDArray[np.float32],
     logits: NDArray[np.float32],
+    pairs: NDArray[np.uint32],
 ) -> None:
     texts = logits.shape[1]
     inverse = np.empty(ROWS, np.float32)
@@ -100,6 +126,8 @@ def _write_logits(
         for place in range(first, last):
             k = place - first
             _scale(cosines, k, inverse[k])
+            if pairs.size:
+                pairs[near[place]] = _nearest(cosines, k, rivals)
             barrier = _barrier(cosines, k, rivals.generic, texts)
             for text in range(texts):
                 cosine = cosines[k, text] - rivals.generic[text]

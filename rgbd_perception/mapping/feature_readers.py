@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import half_bits, kernel, widen
+from rgbd_perception.mapping.nearest_classes import NearestClasses
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, scores_of_at_least, write_scores
 from rgbd_perception.mapping.shared_rows import rounded
 from rgbd_perception.mapping.sketches import SKETCH_DIM, count_sketches
@@ -73,9 +74,10 @@ class SharedReader:
         rows: NDArray[np.int8],
         hot: NDArray[np.float16],
         in_use: NDArray[np.bool_],
+        nearest: NearestClasses,
     ) -> None:
         """``in_use``: which of the rows, followed by the slots, some voxel has."""
-        self.basis, self.rows, self.in_use = basis, rows, in_use
+        self.basis, self.rows, self.in_use, self.nearest = basis, rows, in_use, nearest
         self._halves = hot
         self._sketches: NDArray[np.int8] | None = None
 
@@ -224,8 +226,15 @@ class ReachingScorer:
     ) -> None:
         self._shared, self._run, self._in_use = reader.rows.shape[0], run, reader.in_use
         slots = np.flatnonzero(reader.in_use[self._shared :])
+        pairs = reader.nearest.to(query.classes)
         rows, of_rows = scores_of_at_least(
-            reader.rows, query, calibration, least, run, reader.in_use[: self._shared]
+            reader.rows,
+            query,
+            calibration,
+            least,
+            run,
+            reader.in_use[: self._shared],
+            None if pairs is None else pairs[: self._shared],
         )
         hot, of_hot = scores_of_at_least(reader.hot[slots], query, calibration, least, run)
         nothing = np.zeros((1, query.texts.shape[0]), np.float32)

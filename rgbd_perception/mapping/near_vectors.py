@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.lane_bits import lanes_above
 from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
 from rgbd_perception.mapping.score_rule import NEVER, NO_COSINE, ScoreRule
 from rgbd_perception.mapping.small_products import multiply_small, put_small, rounded_side_by_side
@@ -53,38 +54,48 @@ def texts_for(
     return Texts(across, units, floor, generic)
 
 
+class Near(NamedTuple):
+    """``numbers`` (k,) of vectors, and to which ``texts`` (k, m' / LANES) each may be near, as bits."""
+
+    numbers: NDArray[np.int32]
+    texts: NDArray[np.uint8]
+
+
 def near_vectors(
     vectors: NDArray[np.number],
     in_use: NDArray[np.bool_],
     texts: Texts,
     rule: ScoreRule,
     far: NDArray[np.float32],
-) -> NDArray[np.int32]:
-    """Numbers (k,) of the (n, D) vectors ``in_use`` (n,) that are near some text.
+) -> Near:
+    """Those of the (n, D) vectors ``in_use`` (n,) that are near some text.
 
     ``far`` (n, T): the logits of the absolute test of the others are written here; (0, T) where they are
     nobody's concern.
     """
-    near = np.empty(vectors.shape[0], np.int32)
     lanes, pieces = texts.units.size, -(-vectors.shape[1] // DEPTH)
+    near = Near(np.empty(vectors.shape[0], np.int32), np.empty((vectors.shape[0], lanes // LANES), np.uint8))
     if vectors.dtype == np.int8:
         scratch = np.zeros((pieces, ROWS, DEPTH), np.int16), np.empty((ROWS, lanes), np.int32)
         found = _find_near_small(vectors, in_use, texts, rule, *scratch, far, near)
     else:
         wide = np.zeros((pieces, ROWS, DEPTH), np.float32), np.empty((ROWS, lanes), np.float32)
         found = _find_near(vectors, in_use, texts, rule, *wide, far, near)
-    return near[:found]
+    return Near(near.numbers[:found], near.texts[:found])
 
 
 @kernel(fastmath=True, forceinline=True)
-def _is_near(products: NDArray[np.number], k: int, texts: Texts, length: float) -> bool:
-    """Whether vector ``k`` of this length has some cosine above the floor; a zero vector has none."""
-    above = np.float32(-NO_COSINE) * length
-    for lane in range(0, texts.units.size, LANES):
-        for text in range(LANES):
-            at = np.uint64(lane) + np.uint64(text)
-            above = max(above, np.float32(products[k, at]) * texts.units[at] - texts.floor[at] * length)
-    return above > 0 and length > 0
+def _note_near(
+    products: NDArray[np.number], k: int, texts: Texts, length: float, near: NDArray[np.uint8]
+) -> bool:
+    """Note to which texts vector ``k`` of this length is ``near`` (m' / LANES,), as bits; whether to any."""
+    some = np.uint8(0)
+    for group in range(near.size):
+        lane = group * LANES
+        bits = lanes_above(products, k * texts.units.size + lane, texts.units, texts.floor, lane, length)
+        near[group] = bits
+        some |= bits
+    return some != 0 and length > 0
 
 
 @kernel
@@ -117,7 +128,7 @@ def _sort_out(
     texts: Texts,
     rule: ScoreRule,
     far: NDArray[np.float32],
-    near: NDArray[np.int32],
+    near: Near,
     found: int,
 ) -> int:
     """Append the near ones of the ROWS vectors from the ``first`` on to the ``near``, of which there are
@@ -125,8 +136,8 @@ def _sort_out(
     for row in range(first, min(first + ROWS, in_use.size)):
         k = row - first
         length = lengths[k] if in_use[row] else np.float32(0)
-        if _is_near(products, k, texts, length):
-            near[found] = row
+        if _note_near(products, k, texts, length, near.texts[found]):
+            near.numbers[found] = row
             found += 1
         elif far.shape[0]:
             _write_far(products, k, texts, length, rule, far, row)
@@ -142,7 +153,7 @@ def _find_near_small(
     pieces: NDArray[np.int16],
     products: NDArray[np.int32],
     far: NDArray[np.float32],
-    near: NDArray[np.int32],
+    near: Near,
 ) -> int:
     found = 0
     squares, lengths = np.zeros(ROWS, np.int64), np.zeros(ROWS, np.float32)
@@ -164,7 +175,7 @@ def _find_near(
     pieces: NDArray[np.float32],
     products: NDArray[np.float32],
     far: NDArray[np.float32],
-    near: NDArray[np.int32],
+    near: Near,
 ) -> int:
     found = 0
     lengths = np.zeros(ROWS, np.float32)

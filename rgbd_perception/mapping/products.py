@@ -94,7 +94,7 @@ def multiply(pieces: NDArray[np.float32], others: NDArray[np.float32], products:
             _add_narrow_tile(pieces[piece], others, piece * DEPTH, lanes - LANES, products)
 
 
-@kernel(fastmath=True)
+@kernel(fastmath=True, forceinline=True)
 def put(vectors: NDArray[np.number], row: int, pieces: NDArray[np.float32], k: int) -> float:
     """Write a vector (D,), widened, as the ``k``-th of the ``pieces``; return the square of its length.
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.exact_scores import Rivals, exact_logits, keep_reaching, rivals_of
 from rgbd_perception.mapping.near_vectors import Texts, near_vectors, texts_for
+from rgbd_perception.mapping.quick_scores import contest_of, quick_logits
 from rgbd_perception.mapping.score_rule import ScoreRule, logit, to_scores
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
@@ -154,8 +155,8 @@ def write_scores(
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
-        found = near_vectors(vectors[part], used[part], texts, rule, scores[part])
-        scores[part][found] = exact_logits(vectors[part], found, rivals, rule)
+        near = near_vectors(vectors[part], used[part], texts, rule, scores[part])
+        scores[part][near.numbers] = exact_logits(vectors[part], near.numbers, rivals, rule)
         to_scores(scores[part].reshape(-1), rule.least)
 
     run(score, vectors.shape[0], _VECTORS_FOR_TWO)
@@ -168,18 +169,29 @@ def scores_of_at_least(
     least: float,
     run: Runner = run_in_turn,
     in_use: NDArray[np.bool_] | None = None,
+    pairs: NDArray[np.uint32] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Numbers (k,), ascending, of the (n, D) vectors ``in_use`` (n,) whose best score is at least ``least``,
-    and the scores (k, T) of these; those below ``least`` are 0."""
+    and the scores (k, T) of these; those below ``least`` are 0.
+
+    ``pairs`` (n,): what NearestClasses keeps for vectors of 8 bits, which spares most of the work; what is
+    missing is added.
+    """
     vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
     texts, rivals = _tiles(query, vectors.dtype, rule.offset + rule.least / rule.scale)
+    contest = contest_of(query.positive_and_negative, query.generic, query.classes, query.related)
     nowhere = np.empty((0, query.texts.shape[0]), np.float32)
     parts: dict[tuple[int, int], tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
-        found = near_vectors(vectors[part], used[part], texts, rule, nowhere)
-        logits = exact_logits(vectors[part], found, rivals, rule)
+        near = near_vectors(vectors[part], used[part], texts, rule, nowhere)
+        found = near.numbers
+        if pairs is None:
+            logits = exact_logits(vectors[part], found, rivals, rule)
+        else:
+            logits, undecided = quick_logits(vectors[part], near, pairs[part], contest, rule)
+            logits[undecided] = exact_logits(vectors[part], found[undecided], rivals, rule, pairs[part])
         kept = keep_reaching(found, logits, rule.least)
         to_scores(logits[:kept].reshape(-1), rule.least)
         parts[first, last] = found[:kept] + np.int32(first), logits[:kept]

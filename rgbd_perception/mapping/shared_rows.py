@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS
+from rgbd_perception.mapping.nearest_classes import BYTES_PER_ROW, NearestClasses
 
 _LEVELS = 127
 
@@ -35,6 +36,7 @@ class SharedRows:
     def __init__(self, capacity: int, dim: int) -> None:
         self.vector = np.zeros((capacity + 1, dim), np.int8)
         self.users = np.zeros(capacity + 1, np.int32)
+        self.nearest = NearestClasses(capacity + 1)
         self.used = 1
         self._free = np.empty(0, np.int32)
         self._left = np.empty(0, np.int32)
@@ -58,6 +60,7 @@ class SharedRows:
         from_free = min(rows.size, self._free.size)
         self._free = self._free[: self._free.size - from_free]
         self.used += rows.size - from_free
+        self.nearest.forget(rows)
 
     def leave(self, rows: NDArray[np.integer]) -> None:
         """One user less for each of ``rows`` (0 is passed over)."""
@@ -68,7 +71,9 @@ class SharedRows:
     @property
     def nbytes(self) -> int:
         """Bytes in use."""
-        return self.used * (self.vector.shape[1] + 4) + 4 * (self._free.size + self._left.size)
+        return self.used * (self.vector.shape[1] + 4 + BYTES_PER_ROW) + 4 * (
+            self._free.size + self._left.size
+        )
 
 
 @kernel

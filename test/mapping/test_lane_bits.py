@@ -1,0 +1,39 @@
+"""Bits of eight lanes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.lane_bits import lanes_above, lowest_bit
+
+
+@kernel
+def _above(products, units, floor, length):
+    return [
+        lanes_above(products, row * units.size + lane, units, floor, lane, length)
+        for row in range(products.shape[0])
+        for lane in range(0, units.size, 8)
+    ]
+
+
+@kernel
+def _lowest(bits):
+    return lowest_bit(bits)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_each_lane_is_compared_with_its_floor(kind):
+    rng = np.random.default_rng(1)
+    products = rng.integers(-1000, 1000, (3, 24)).astype(kind)
+    units, floor = rng.uniform(0.1, 2, 24).astype(np.float32), rng.uniform(-50, 50, 24).astype(np.float32)
+    expected = np.packbits(products * units > floor * 10, axis=1, bitorder="little")
+    found = np.array(_above(products, units, floor, np.float32(10)))
+    assert found.tolist() == expected.ravel().tolist()
+    assert 0 < np.count_nonzero(np.unpackbits(found.astype(np.uint8))) < products.size
+
+
+def test_the_lowest_bit_of_every_byte():
+    for bits in range(1, 256):
+        assert _lowest(np.uint8(bits)) == bin(bits)[::-1].index("1")
