@@ -180,6 +180,11 @@ def join_parts(
     grown = np.empty(SIDE, np.uint64)
     for number in range(key_steps.size):
         for i in range(block_keys.size):
+            all_layers, all_rows = _NONE, _NONE
+            for part in range(first[i], first[i + 1]):
+                all_layers, all_rows = all_layers | layers[part], all_rows | rows[part]
+            if all_layers & borders[0, number] == _NONE or all_rows & borders[1, number] == _NONE:
+                continue
             other = find_row(slot_keys, slot_rows, block_keys[i] + key_steps[number])
             if other < 0:
                 continue

@@ -66,8 +66,10 @@ def ranked_in_blocks(
     numbers = _list_by_text(of_blocks, starts)
     groups: list[list[PlacedGroup]] = [[] for _ in range(texts)]
 
+    longest_first = np.argsort(starts[:-1] - starts[1:], kind="stable")
+
     def rank(first: int, last: int) -> None:
-        for text in range(first, last):
+        for text in longest_first[first:last].tolist():
             found = _Found(blocks, scored, text, numbers[starts[text] : starts[text + 1]], fitting, gap + 1)
             groups[text] = found.best(least_voxels, least_score, most)
 

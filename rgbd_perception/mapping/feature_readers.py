@@ -88,6 +88,12 @@ class SharedReader:
         widen(half_bits(self._halves), wide)
         return wide
 
+    def some_hot(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Coordinates of these slots only."""
+        wide = np.empty((slots.size, self._halves.shape[1]), np.float32)
+        widen(half_bits(self._halves[slots]), wide)
+        return wide
+
     def number(self, at: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Place of the embeddings ``at`` among the rows followed by the slots."""
         numbers = at.astype(np.int64)
@@ -236,7 +242,7 @@ class ReachingScorer:
             reader.in_use[: self._shared],
             None if pairs is None else pairs[: self._shared],
         )
-        hot, of_hot = scores_of_at_least(reader.hot[slots], query, calibration, least, run)
+        hot, of_hot = scores_of_at_least(reader.some_hot(slots), query, calibration, least, run)
         nothing = np.zeros((1, query.texts.shape[0]), np.float32)
         self.table = np.concatenate([nothing, of_rows, of_hot])
         self.places = np.zeros(reader.in_use.size, np.int32)
