@@ -189,7 +189,7 @@ def trace(
 
     inputs, dynamic = _example(graph.network, size, options)
     outputs = ["labels", "confidence", "log_probability"] + ["embedding"] * graph.network.has_embeddings
-    with _quiet(), torch.no_grad():
+    with _quiet(), _nothing_kept(), torch.no_grad():
         program = torch.onnx.export(
             graph,
             tuple(inputs.values()),
@@ -277,6 +277,24 @@ def _require_exporter() -> None:
     numbers = [int(part) for part in re.findall(r"\d+", torch.__version__)[:2]]
     if numbers < [2, 6]:
         raise UserError(f"exporting needs torch 2.6 or newer, got {torch.__version__}: {INSTALL}")
+
+
+@contextlib.contextmanager
+def _nothing_kept() -> Iterator[None]:
+    """Without tensors that were made before of shapes alone, and without those of a trace, which have no
+    numbers, in what is computed after it.
+    """
+    from rgbd_perception.inference import lean_form
+    from rgbd_perception.models import windows
+
+    caches = (*windows.CACHES, *lean_form.CACHES)
+    for cached in caches:
+        cached.cache_clear()
+    try:
+        yield
+    finally:
+        for cached in caches:
+            cached.cache_clear()
 
 
 @contextlib.contextmanager

@@ -252,3 +252,7 @@ def _to_maps(tokens: Tokens) -> Tensor:
 def _to_tokens(maps: Tensor) -> Tokens:
     """Of (1, C, h, w)."""
     return Tokens(maps.permute(0, 2, 3, 1).flatten(0, 2), (maps.shape[2], maps.shape[3]))
+
+
+CACHES = (_pick_heads, _pick_phases, _interpolation)
+"""What keeps tensors made of shapes alone: a trace must start and end with none (``inference.export``)."""

@@ -45,7 +45,7 @@ class Predictor:
 
         model      a name of ``list_models()`` whose weights are installed, the path of a weights file, or
                    that of an exported ONNX file
-        backend    "tensorrt", "onnxruntime", "torch", or "auto" for the fastest there is
+        backend    "tensorrt", "openvino", "onnxruntime", "torch", or "auto" for the fastest there is
         labels     class names of the masks, compared by text; None: the model's own, without a text encoder
         untrained  take random weights, whose labels mean nothing, where none are installed
         sizes      what to do with frames that do not have the size of an exported network: "letterbox" (with

@@ -144,3 +144,7 @@ class _Permute(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return grad.index_select(1, *ctx.saved_tensors), None, None
+
+
+CACHES = (window_order, shift_mask)
+"""What keeps tensors made of shapes alone: a trace must start and end with none (``inference.export``)."""

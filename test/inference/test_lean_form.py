@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rgbd_perception.inference.export import ExportOptions, make_graph, trace
 from rgbd_perception.inference.graph_parts import compare_affine, compare_wide
 from rgbd_perception.inference.lean_form import has_lean_form, lean_features
 from rgbd_perception.models import create_model
@@ -23,6 +24,19 @@ def test_features_are_those_of_the_network(name: str, size: tuple[int, int]) -> 
     found, wanted = lean_features(network, rgb, depth), network.features(rgb, depth)
     torch.testing.assert_close(found[:, :-1], wanted[0].flatten(1).T, atol=5e-5, rtol=1e-5)
     assert (found[:, -1] == 1).all()
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_a_network_computes_after_it_was_traced() -> None:
+    """Of a size that none had before: what a trace leaves behind of shapes would have no numbers."""
+    size, network = (52, 76), tiny("rgbd_mini")
+    options = ExportOptions(lean=True)
+    assert isinstance(network, DVEFormer)
+    trace(make_graph(network, size, options), size, options, optimize=False)
+    images = torch.ones(1, 3, *size), torch.ones(1, 1, *size)
+    found, wanted = lean_features(network, *images), network.features(*images)
+    torch.testing.assert_close(found[:, :-1], wanted[0].flatten(1).T, atol=5e-5, rtol=1e-5)
 
 
 def test_which_networks_have_it() -> None:

@@ -26,6 +26,12 @@ def _tensorrt(request: BackendRequest) -> Backend:
     return create(request)
 
 
+def _openvino(request: BackendRequest) -> Backend:
+    from rgbd_perception.inference.backends.openvino import create
+
+    return create(request)
+
+
 def _onnxruntime(request: BackendRequest) -> Backend:
     from rgbd_perception.inference.backends.onnx_runtime import create
 
@@ -40,6 +46,7 @@ def _torch(request: BackendRequest) -> Backend:
 
 BACKENDS: Mapping[str, Callable[[BackendRequest], Backend]] = {
     "tensorrt": _tensorrt,
+    "openvino": _openvino,
     "onnxruntime": _onnxruntime,
     "torch": _torch,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ from rgbd_perception.inference.graphs import find_graphs
 from rgbd_perception.inference.installed import is_installed
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 INSTALL = "pip install onnxruntime"
-PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 HALF = "tensor(float16)"
 """As ONNX Runtime calls the type of an input or output."""
 Size = tuple[int, int]
@@ -28,21 +29,52 @@ Size = tuple[int, int]
 
 def create(request: BackendRequest) -> OnnxBackend:
     """Open the graphs of a model. Raises Unavailable without ONNX Runtime or without an exported graph."""
+    available_providers()
+    return OnnxBackend(find_graphs(request), request.threads)
+
+
+def available_providers() -> list[str]:
+    """What the installed ONNX Runtime can compute with. Raises Unavailable where none is installed."""
     if not is_installed("onnxruntime"):
         raise Unavailable(f"onnxruntime is not installed ({INSTALL})")
-    return OnnxBackend(find_graphs(request), request.threads)
+    import onnxruntime
+
+    return list(onnxruntime.get_available_providers())
+
+
+def open_session(path: Path, threads: int) -> InferenceSession:
+    """On a CUDA device, else on the CPU. Raises UserError for a file that ONNX Runtime cannot read."""
+    import onnxruntime
+
+    require_file(path)
+    available = available_providers()
+    providers = [provider for provider in (CUDA, CPU) if provider in available]
+    try:
+        with denormals_as_zero():
+            return onnxruntime.InferenceSession(str(path), session_options(threads), providers=providers)
+    except Exception as error:  # its exceptions have no common base but this
+        raise UserError(
+            f"{path} cannot be loaded ({in_one_line(error)}): export the network again"
+        ) from error
 
 
 class OnnxBackend:
     """One network in one or more sizes; the session of a size is made when the first such image comes."""
 
-    name = "onnxruntime"
-
-    def __init__(self, paths: list[Path], threads: int = 0) -> None:
-        """``paths``: graphs of the same network for different sizes, at least one."""
-        self._threads = threads
+    def __init__(
+        self,
+        paths: list[Path],
+        threads: int = 0,
+        name: str = "onnxruntime",
+        open_session: Callable[[Path, int], InferenceSession] = open_session,
+    ) -> None:
+        """``paths``: graphs of the same network for different sizes, at least one. ``open_session``: makes
+        a session of a file for so many threads, on the processors that ``name`` stands for.
+        """
+        self.name = name
+        self._threads, self._open_session = threads, open_session
         self._rows: NDArray[np.float32] | None = None
-        first = _Session(paths[0], threads)
+        first = _Session(open_session(paths[0], threads), paths[0])
         self.facts = first.facts
         self._paths: dict[Size, Path] = {first.info.size: paths[0]}
         for path in paths[1:]:
@@ -68,7 +100,8 @@ class OnnxBackend:
             raise RuntimeError("the predictor has been closed")
         size = color.shape[0], color.shape[1]
         if size not in self._sessions:
-            session = _Session(self._paths[size], self._threads)
+            path = self._paths[size]
+            session = _Session(self._open_session(path, self._threads), path)
             if self._rows is not None:
                 session.set_classes(self._rows)
             self._sessions[size] = session
@@ -88,9 +121,10 @@ def size_in_name(path: Path) -> Size:
 class _Session:
     """One graph. What leaves with a prediction is written into new arrays, all else into the same ones."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self._session = _open(path, threads)
-        metadata = self._session.get_modelmeta().custom_metadata_map
+    def __init__(self, session: InferenceSession, path: Path) -> None:
+        """``session`` of the file ``path``."""
+        self._session = session
+        metadata = session.get_modelmeta().custom_metadata_map
         self.info: GraphInfo = parse_graph_info(metadata, path)
         self.facts = graph_facts(self.info, metadata, path)
         self._binding = self._session.io_binding()
@@ -136,8 +170,8 @@ class _Session:
         self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
 
 
-def _open(path: Path, threads: int) -> InferenceSession:
-    """Raises UserError for a file that ONNX Runtime cannot read."""
+def session_options(threads: int) -> SessionOptions:
+    """Of every session: ``threads`` of the processor (0: all), and what makes it a good neighbour."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -148,13 +182,15 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     # Threads that wait in a loop take the cores from the map and the driver of the camera.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    available = onnxruntime.get_available_providers()
-    providers = [provider for provider in PROVIDERS if provider in available]
+    return options
+
+
+def require_file(path: Path) -> None:
+    """Raises UserError where there is none."""
     if not path.is_file():
         raise UserError(f"expected an exported network, got {path}, which does not exist")
-    try:
-        with denormals_as_zero():
-            return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # its exceptions have no common base but this
-        line = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} cannot be loaded ({line}): export the network again") from error
+
+
+def in_one_line(error: Exception) -> str:
+    """The beginning of a message that may be long."""
+    return " ".join(str(error).split())[:200]
