@@ -64,6 +64,7 @@ def _measure_map(plan: BenchPlan, result: dict[str, Any], say: Say, bar: Bar) ->
         _grow_and_update(plan, voxel_map, scene, result, bar)
         result["voxels"] = len(voxel_map)
         if "memory" in plan.parts:
+            time_answers(voxel_map, plan.dim, 1)  # what questions keep of the map counts too
             measured = bytes_per_voxel(voxel_map, resident)
             result["bytes_per_voxel"] = measured.stated
             result["resident_bytes_per_voxel"] = measured.resident
