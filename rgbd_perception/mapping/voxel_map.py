@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,9 @@ from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import VoxelScores
 from rgbd_perception.vocabulary import Vocabulary
 
-_BLOCKS_AT_ONCE = 1024
-"""Read while the map waits: a few milliseconds. More than frames change between two questions."""
+_BLOCKS_AT_ONCE, _PATIENCE = 512, 64
+"""So many are read while the map waits, a few milliseconds; more of them when after so many turns a map that
+changes fast still has not been caught up with."""
 _PAUSE_S = 0.0005
 """Between two such waits, because a lock that is asked for again at once is not given to others."""
 
@@ -140,8 +142,7 @@ class VoxelMap:
             removed = self._carve(seen()) if seen else 0
             removed += self._forget(frame.stamp_ns) if self.config.forget_after_s > 0 else 0
             clock.lap("carve")
-            with self._lock:
-                self._layers.keep_up(self._threads)
+            self._keep_up()
             self._gate.accept(frame)
             self._frames += 1
             self.model_id = prediction.model_id or self.model_id
@@ -347,6 +348,15 @@ class VoxelMap:
             self._layers.remove(gone)
         return int(gone.size)
 
+    def _keep_up(self) -> None:
+        """Read what changed and came to rest, unless a question is under way, which reads what is written."""
+        if self._asking.acquire(blocking=False):
+            try:
+                with self._lock:
+                    self._layers.keep_up(self._threads)
+            finally:
+                self._asking.release()
+
     def _forget(self, stamp_ns: int) -> int:
         with self._lock:
             gone = forgotten(self._layers.store, stamp_ns, self._frames, self.config.forget_after_s)
@@ -376,20 +386,19 @@ class VoxelMap:
     def _question(self) -> Iterator[MapView]:
         """The map of this instant and what its blocks hold, for one question after the other."""
         with self._asking:
-            view = self._question_view()
-            while view is None:
+            turns = count()
+            while (view := self._question_view(_BLOCKS_AT_ONCE * (1 + next(turns) // _PATIENCE))) is None:
                 time.sleep(_PAUSE_S)
-                view = self._question_view()
             try:
                 yield view
             finally:
                 view.snapshot.close()
 
-    def _question_view(self) -> MapView | None:
-        """None where more blocks have to be read than the map should wait for."""
+    def _question_view(self, most: int) -> MapView | None:
+        """None where more than ``most`` blocks had to be read."""
         with self._lock:
             contents = self._layers.contents()
-            if contents is not None and not contents.refresh(_BLOCKS_AT_ONCE, self._threads):
+            if contents is not None and not contents.refresh(most, self._threads):
                 return None
             blocks = contents.blocks() if contents else None
             return MapView(self._snapshot(), self._header(), self.config, self._threads, blocks)

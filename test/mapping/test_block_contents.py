@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,39 @@ def test_blocks_that_came_to_rest_are_read_without_a_question():
         contents.tick(64, run_in_turn)
     assert not (contents._changed_at >= 0).any()
     voxel_map.close()
+
+
+class _Mapping(MadeUpEncoder):
+    """While it encodes, the camera sees how things change, then goes far away: what it saw comes to rest."""
+
+    def __init__(self, voxel_map: VoxelMap) -> None:
+        super().__init__()
+        self._map = voxel_map
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        for step in range(6, 12):
+            _look(self._map, step)
+        away = np.eye(4)
+        away[0, 3] = 30.0
+        for step in range(30):
+            frame, prediction = observe(ROOM, looking_along(0.0), 10_000 + step)
+            self._map.integrate(frame.with_pose(away @ frame.pose), prediction)
+        return super().encode(texts)
+
+
+def test_mapping_does_not_change_what_a_question_reads():
+    asked, plain = _empty_map(), _empty_map()
+    for voxel_map in (asked, plain):
+        _look(voxel_map, 0)
+        voxel_map.query(TEXTS, encoder=ENCODER, calibration=CALIBRATION)
+        _look(voxel_map, 3)
+        voxel_map.query(TEXTS, encoder=ENCODER, calibration=CALIBRATION)
+        _look(voxel_map, 4)
+    answers = asked.query(TEXTS, encoder=_Mapping(asked), calibration=CALIBRATION, top_k=1000)
+    assert answers == plain.query(TEXTS, encoder=ENCODER, calibration=CALIBRATION, top_k=1000)
+    _same_answers(asked)
+    for voxel_map in (asked, plain):
+        voxel_map.close()
 
 
 def test_a_loaded_map_and_one_with_other_classes_answer_as_their_voxels_do(tmp_path):
