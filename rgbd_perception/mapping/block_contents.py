@@ -16,6 +16,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.block_lists import (
+    HALVES,
+    WORDS,
+    Lists,
+    close_gaps,
+    count_appended,
+    put_lists,
+    with_spare,
+)
 from rgbd_perception.mapping.blocks import SIDE, in_block
 from rgbd_perception.mapping.bricks import count_bits, lowest_bit
 from rgbd_perception.mapping.hash_index import find_row
@@ -25,49 +34,15 @@ from rgbd_perception.mapping.row_index import TOGETHER, find_at_home, find_voxel
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
 
-HALVES = 2
-WORDS = SIDE // HALVES
 PLAIN = np.uint32(1 << 30)
 """From here on (and below HOT) it is none: PLAIN + the row of a voxel that is to be judged by its class."""
 _VOXELS = WORDS * SIDE * SIDE
 """Most voxels of half a block."""
 _CLEAN = -1
-_SPARE, _SPARE_SHARE = 1 << 12, 1 / 32
-"""So many entries and codes more than are needed now, and this share of them, have room: gaps are closed when
-it is used up."""
 _BLOCKS_FOR_TWO = 64
 """Fewer blocks are read by one thread."""
 _PATIENCE = 16
 """Frames for which a block must not have changed before it is read without being asked for."""
-
-
-def most_bytes(voxels: int, entries: int, blocks: int) -> int:
-    """Of the contents of so many blocks with so many voxels and entries in their lists."""
-    of_lists = _with_spare(entries) * (4 + 2) + _with_spare(voxels)
-    return of_lists + blocks * (4 + HALVES * (4 + 2 + 4 + 2 + 4))
-
-
-def _with_spare(count: int) -> int:
-    return count + int(_SPARE_SHARE * count) + _SPARE
-
-
-class Lists(NamedTuple):
-    """Half ``h`` of block ``b`` has number 2 b + h: words 4 h to 4 h + 3 of its bits.
-
-    Its list is ``embeddings`` and ``classes`` (the usual slot of those that share one, 0: none) from
-    ``list_at`` on, ``list_size`` long; the bytes of its voxels, in the order of their bits, are ``codes``
-    from ``code_at`` on, ``code_size`` of them. Embedding 0: not well observed. ``last_seen`` is the latest of
-    the well observed ones.
-    """
-
-    list_at: NDArray[np.int32]
-    list_size: NDArray[np.uint16]
-    code_at: NDArray[np.int32]
-    code_size: NDArray[np.uint16]
-    last_seen: NDArray[np.uint32]
-    embeddings: NDArray[np.uint32]
-    classes: NDArray[np.unsignedinteger]
-    codes: NDArray[np.uint8]
 
 
 class Blocks(NamedTuple):
@@ -184,21 +159,21 @@ class BlockContents:
         run(read, numbers.size, _BLOCKS_FOR_TWO)
         self._make_room(numbers, fresh)
         if self.fits:
-            _put(numbers, starts, fresh, self._lists, self._used)
+            put_lists(numbers, starts, fresh, self._lists, self._used)
             self._changed_at[numbers] = _CLEAN
 
     def _make_room(self, numbers: NDArray[np.int64], fresh: Lists) -> None:
         """Close the gaps where the ``fresh`` lists of the blocks ``numbers`` would not fit in."""
         lists, more = self._lists, np.zeros(2, np.int64)
-        _count_appended(numbers, fresh, lists, more)
+        count_appended(numbers, fresh, lists, more)
         if np.all(self._used + more <= (lists.embeddings.size, lists.codes.size)):
             return
         for sizes in (lists.list_size, lists.code_size):
             sizes[HALVES * numbers], sizes[HALVES * numbers + 1] = 0, 0
         used = int(lists.list_size.sum()), int(lists.code_size.sum())
         entries, codes = used[0] + int(fresh.list_size.sum()), used[1] + int(fresh.code_size.sum())
-        room = self._empty_lists(0, _with_spare(entries), _with_spare(codes))
-        _close_gaps(lists, room.embeddings, room.classes, room.codes)
+        room = self._empty_lists(0, with_spare(entries), with_spare(codes))
+        close_gaps(lists, room.embeddings, room.classes, room.codes)
         self._used[:] = used
         self._lists = lists._replace(embeddings=room.embeddings, classes=room.classes, codes=room.codes)
         self.fits = self.nbytes <= self._most_bytes
@@ -344,63 +319,3 @@ def _read_blocks(
                 votes[code] -= 1
             codes[start + i] = code
         list_size[half], code_size[half], latest[half] = size, voxels, newest
-
-
-@kernel
-def _put(
-    numbers: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    fresh: Lists,
-    lists: Lists,
-    used: NDArray[np.int64],
-) -> None:
-    """Write the ``fresh`` lists, whose voxels begin at ``starts``, in place of the old ones where they are
-    not longer, else behind all others."""
-    for half in range(HALVES * numbers.size):
-        target = HALVES * numbers[half // HALVES] + half % HALVES
-        size, count = fresh.list_size[half], fresh.code_size[half]
-        if size > lists.list_size[target]:
-            lists.list_at[target] = used[0]
-            used[0] += size
-        if count > lists.code_size[target]:
-            lists.code_at[target] = used[1]
-            used[1] += count
-        lists.list_size[target], lists.code_size[target] = size, count
-        lists.last_seen[target] = fresh.last_seen[half]
-        for i in range(size):
-            entry = lists.list_at[target] + i
-            lists.embeddings[entry] = fresh.embeddings[starts[half] + i]
-            lists.classes[entry] = fresh.classes[starts[half] + i]
-        for i in range(count):
-            lists.codes[lists.code_at[target] + i] = fresh.codes[starts[half] + i]
-
-
-@kernel
-def _count_appended(numbers: NDArray[np.int64], fresh: Lists, lists: Lists, more: NDArray[np.int64]) -> None:
-    """Add up the entries and the codes that ``_put`` will write behind the others."""
-    for half in range(HALVES * numbers.size):
-        target = HALVES * numbers[half // HALVES] + half % HALVES
-        if fresh.list_size[half] > lists.list_size[target]:
-            more[0] += fresh.list_size[half]
-        if fresh.code_size[half] > lists.code_size[target]:
-            more[1] += fresh.code_size[half]
-
-
-@kernel
-def _close_gaps(
-    lists: Lists,
-    embeddings: NDArray[np.uint32],
-    classes: NDArray[np.unsignedinteger],
-    codes: NDArray[np.uint8],
-) -> None:
-    """Copy what is in use to the front of other arrays."""
-    entry, place = 0, 0
-    for half in range(lists.list_size.size):
-        for i in range(lists.list_size[half]):
-            embeddings[entry + i] = lists.embeddings[lists.list_at[half] + i]
-            classes[entry + i] = lists.classes[lists.list_at[half] + i]
-        for i in range(lists.code_size[half]):
-            codes[place + i] = lists.codes[lists.code_at[half] + i]
-        lists.list_at[half], lists.code_at[half] = entry, place
-        entry += lists.list_size[half]
-        place += lists.code_size[half]

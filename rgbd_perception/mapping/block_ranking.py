@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.block_contents import HALVES, WORDS, Blocks, Lists, corner_of, key_in_block
+from rgbd_perception.mapping.block_contents import Blocks, corner_of, key_in_block
+from rgbd_perception.mapping.block_lists import HALVES, WORDS, Lists
 from rgbd_perception.mapping.block_parts import connected
 from rgbd_perception.mapping.blocks import SIDE
 from rgbd_perception.mapping.bricks import count_bits, lowest_bit, place_in_brick

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping.block_contents import most_bytes
+from rgbd_perception.mapping.block_lists import most_bytes
 from rgbd_perception.mapping.blocks import FIRST_BLOCKS
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.hash_index import FIRST_SLOTS

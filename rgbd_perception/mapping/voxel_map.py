@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +38,10 @@ from rgbd_perception.mapping.snapshot import Columns, Snapshot
 from rgbd_perception.mapping.storage import read_map, write_map
 from rgbd_perception.mapping.threads import Beside, Threads
 from rgbd_perception.mapping.tracker import ObjectTracker
+from rgbd_perception.mapping.turns import Turns
 from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import VoxelScores
 from rgbd_perception.vocabulary import Vocabulary
-
-_BLOCKS_AT_ONCE, _PATIENCE = 512, 64
-"""So many are read while the map waits, a few milliseconds; more of them when after so many turns a map that
-changes fast still has not been caught up with."""
-_PAUSE_S = 0.0005
-"""Between two such waits, because a lock that is asked for again at once is not given to others."""
 
 
 class VoxelMap:
@@ -72,7 +65,7 @@ class VoxelMap:
         self.model_id = ""
         self._writer = threading.RLock()
         self._lock = threading.Lock()
-        self._asking = threading.Lock()
+        self._turns = Turns()
         self._threads = Threads(self.config.threads)
         self._tracker = ObjectTracker()
         self._tracking = threading.Lock()
@@ -142,7 +135,7 @@ class VoxelMap:
             removed = self._carve(seen()) if seen else 0
             removed += self._forget(frame.stamp_ns) if self.config.forget_after_s > 0 else 0
             clock.lap("carve")
-            self._keep_up()
+            self._turns.in_between(self._keep_up)
             self._gate.accept(frame)
             self._frames += 1
             self.model_id = prediction.model_id or self.model_id
@@ -175,7 +168,7 @@ class VoxelMap:
         encoder of another text space than the map's.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._question() as view:
+        with self._turns.question(self._caught_up) as view:
             return answer_questions(view, texts, negatives, encoder, search)
 
     def scores(
@@ -210,7 +203,7 @@ class VoxelMap:
         for vectors that do not fit the map, are not finite or are zero.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._question() as view:
+        with self._turns.question(self._caught_up) as view:
             return answer_embeddings(view, vectors, negatives, text_space, search)
 
     def at(
@@ -349,13 +342,8 @@ class VoxelMap:
         return int(gone.size)
 
     def _keep_up(self) -> None:
-        """Read what changed and came to rest, unless a question is under way, which reads what is written."""
-        if self._asking.acquire(blocking=False):
-            try:
-                with self._lock:
-                    self._layers.keep_up(self._threads)
-            finally:
-                self._asking.release()
+        with self._lock:
+            self._layers.keep_up(self._threads)
 
     def _forget(self, stamp_ns: int) -> int:
         with self._lock:
@@ -382,20 +370,8 @@ class VoxelMap:
         finally:
             snapshot.close()
 
-    @contextmanager
-    def _question(self) -> Iterator[MapView]:
-        """The map of this instant and what its blocks hold, for one question after the other."""
-        with self._asking:
-            turns = count()
-            while (view := self._question_view(_BLOCKS_AT_ONCE * (1 + next(turns) // _PATIENCE))) is None:
-                time.sleep(_PAUSE_S)
-            try:
-                yield view
-            finally:
-                view.snapshot.close()
-
-    def _question_view(self, most: int) -> MapView | None:
-        """None where more than ``most`` blocks had to be read."""
+    def _caught_up(self, most: int) -> MapView | None:
+        """The map of this instant and what its blocks hold; None where more than ``most`` had to be read."""
         with self._lock:
             contents = self._layers.contents()
             if contents is not None and not contents.refresh(most, self._threads):

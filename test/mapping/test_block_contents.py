@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rgbd_perception.mapping import MapConfig, Region, ScoreCalibration, VoxelMap
-from rgbd_perception.mapping.block_contents import HALVES, PLAIN, BlockContents
+from rgbd_perception.mapping.block_contents import PLAIN, BlockContents
+from rgbd_perception.mapping.block_lists import HALVES
 from rgbd_perception.mapping.feature_readers import HOT
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.threads import run_in_turn
