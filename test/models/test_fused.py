@@ -113,7 +113,8 @@ def test_half_precision_stays_finite_and_near(
     for key, value in found.items():
         assert value.dtype == dtype
         error = (value.float() - wanted[key]).abs().mean() / wanted[key].abs().mean()
-        assert error < 0.05, (key, float(error))
+        # A dozen roundings; where a processor multiplies bfloat16 itself (AMX), its products round more often.
+        assert error < 12 * torch.finfo(dtype).eps, (key, float(error))
 
 
 class _Tensors(nn.Module):
