@@ -113,7 +113,7 @@ def test_half_precision_stays_finite_and_near(
     for key, value in found.items():
         assert value.dtype == dtype
         error = (value.float() - wanted[key]).abs().mean() / wanted[key].abs().mean()
-        # A dozen roundings; where a processor multiplies bfloat16 itself (AMX), its products round more often.
+        # A dozen roundings: a processor that multiplies bfloat16 itself (AMX) rounds more often than others.
         assert error < 12 * torch.finfo(dtype).eps, (key, float(error))
 
 
