@@ -25,11 +25,11 @@ from rgbd_perception.mapping.block_lists import (
     put_lists,
     with_spare,
 )
-from rgbd_perception.mapping.blocks import SIDE, in_block
+from rgbd_perception.mapping.blocks import SIDE, corner_of, in_block, key_in_block
 from rgbd_perception.mapping.bricks import count_bits, lowest_bit
 from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, OFFSET, pack_one
+from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.row_index import TOGETHER, find_at_home, find_voxel
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
@@ -209,19 +209,6 @@ def _count_voxels(bits: NDArray[np.uint64], numbers: NDArray[np.int64], starts: 
         for at in range(word, word + WORDS):
             count += count_bits(bits[number, at])
         starts[half + 1] = starts[half] + count
-
-
-@kernel
-def corner_of(block: int) -> int:
-    """Key of the first voxel of a block: those of its others differ by their place in it alone."""
-    x, y, z = (block >> (2 * BITS)) - OFFSET, ((block >> BITS) & MASK) - OFFSET, (block & MASK) - OFFSET
-    return pack_one(SIDE * x, SIDE * y, SIDE * z)
-
-
-@kernel
-def key_in_block(corner: int, word: int, bit: int) -> int:
-    """Key of a voxel of the block whose first voxel has the key ``corner``."""
-    return corner + (word << (2 * BITS)) + ((bit >> 3) << BITS) + (bit & 7)
 
 
 @kernel

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.block_contents import Blocks, corner_of, key_in_block
+from rgbd_perception.mapping.block_contents import Blocks
 from rgbd_perception.mapping.block_lists import HALVES, WORDS, Lists
 from rgbd_perception.mapping.block_parts import connected
-from rgbd_perception.mapping.blocks import SIDE
+from rgbd_perception.mapping.blocks import SIDE, corner_of, key_in_block
 from rgbd_perception.mapping.bricks import count_bits, lowest_bit, place_in_brick
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.ranking import best_groups, robust_best_of

@@ -112,6 +112,19 @@ def in_block(key: int) -> tuple[int, int, int]:
 
 
 @kernel
+def corner_of(block: int) -> int:
+    """Key of the first voxel of a block: those of its others differ by their place in it alone."""
+    x, y, z = (block >> (2 * BITS)) - OFFSET, ((block >> BITS) & MASK) - OFFSET, (block & MASK) - OFFSET
+    return pack_one(SIDE * x, SIDE * y, SIDE * z)
+
+
+@kernel
+def key_in_block(corner: int, word: int, bit: int) -> int:
+    """Key of a voxel of the block whose first voxel has the key ``corner``."""
+    return corner + (word << (2 * BITS)) + ((bit >> 3) << BITS) + (bit & 7)
+
+
+@kernel
 def _blocks_of(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> int:
     """Write the block of each key, without direct repetitions (neighbours are mostly in one block)."""
     count = 0
@@ -150,12 +163,11 @@ def _write_voxels(
     """Keys of all voxels in the blocks ``numbers``."""
     count = 0
     for number in numbers:
-        key = block_keys[number]
-        x, y, z = (key >> (2 * BITS)) - OFFSET, ((key >> BITS) & MASK) - OFFSET, (key & MASK) - OFFSET
+        corner = corner_of(block_keys[number])
         for word in range(SIDE):
             for bit in range(SIDE * SIDE):
                 if (bits[number, word] >> np.uint64(bit)) & np.uint64(1):
-                    voxels[count] = pack_one(SIDE * x + word, SIDE * y + (bit >> 3), SIDE * z + (bit & 7))
+                    voxels[count] = key_in_block(corner, word, bit)
                     count += 1
 
 

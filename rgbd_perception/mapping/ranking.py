@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.bricks import Bricks
 from rgbd_perception.mapping.clusters import clusters
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.selection import ranked_values
+from rgbd_perception.mapping.selection import ranked_by_weight, ranked_values
 
 _BEST_SHARE = 0.25
 """The score of a group is the mean over this share of its voxels, the best ones (a handful at least)."""
-
-
-_BINS = 1024
-"""Of scores, where those of many voxels are counted."""
 
 
 class Group(NamedTuple):
@@ -136,32 +132,15 @@ def robust_best(scores: NDArray[np.float32], least_voxels: int) -> float:
 @kernel
 def robust_best_of(scores: NDArray[np.float32], counts: NDArray[np.int32], least_voxels: int) -> float:
     """``robust_best`` of scores (n,) that so many voxels (n,) have each."""
-    wanted = min(counts.sum(), max(least_voxels, int(np.ceil(_BEST_SHARE * counts.sum()))))
-    values, weights, count = scores.copy(), counts.copy(), scores.size
-    of_bins = np.zeros(_BINS, np.int64)
-    total, left = 0.0, wanted
-    while left > 0:  # what is above the bin with the last one wanted is added up, the bin is looked at closer
-        low, high = values[:count].min(), values[:count].max()
-        if not high > low:
-            return (total + left * np.float64(low)) / wanted
-        scale = np.float32(_BINS - 1) / (high - low)
-        of_bins[:] = 0
-        for i in range(count):
-            of_bins[int((values[i] - low) * scale)] += weights[i]
-        chosen = _BINS - 1
-        while of_bins[chosen] < left:
-            left -= of_bins[chosen]
-            chosen -= 1
-        kept = 0
-        for i in range(count):
-            in_bin = int((values[i] - low) * scale)
-            if in_bin > chosen:
-                total += values[i] * np.float64(weights[i])
-            elif in_bin == chosen:
-                values[kept], weights[kept] = values[i], weights[i]
-                kept += 1
-        count = kept
-    return total / wanted
+    size = counts.sum()
+    count = min(size, max(least_voxels, int(np.ceil(_BEST_SHARE * size))))
+    least, _ = ranked_by_weight(scores, counts, size - count, size - count)
+    total, above = 0.0, 0
+    for i in range(scores.size):
+        if scores[i] > least:
+            total += scores[i] * np.float64(counts[i])
+            above += counts[i]
+    return (total + (count - above) * np.float64(least)) / count
 
 
 @kernel

@@ -49,7 +49,7 @@ def _in_bin(
 
 @kernel(fastmath=NO_NAN)
 def ranked_by_weight(
-    values: NDArray[np.float64], weights: NDArray[np.int64], low_rank: int, high_rank: int
+    values: NDArray[np.floating], weights: NDArray[np.integer], low_rank: int, high_rank: int
 ) -> tuple[float, float]:
     """The values that would stand at two places if all were sorted, each of ``values`` (n,) as many times as
     ``weights`` (n,) say; n >= 1, all finite."""
@@ -67,7 +67,10 @@ def ranked_by_weight(
 
 @kernel(fastmath=NO_NAN)
 def _weigh(
-    values: NDArray[np.float64], weights: NDArray[np.int64], bins: NDArray[np.uint8], sums: NDArray[np.int64]
+    values: NDArray[np.floating],
+    weights: NDArray[np.integer],
+    bins: NDArray[np.uint8],
+    sums: NDArray[np.int64],
 ) -> bool:
     """Put each value into a bin and add up the weights in each; False where there is only one value."""
     least, largest = values[0], values[0]
@@ -85,12 +88,12 @@ def _weigh(
 
 @kernel
 def _of_rank(
-    values: NDArray[np.float64],
-    weights: NDArray[np.int64],
+    values: NDArray[np.floating],
+    weights: NDArray[np.integer],
     bins: NDArray[np.uint8],
     sums: NDArray[np.int64],
     rank: int,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+) -> tuple[NDArray[np.floating], NDArray[np.integer], int]:
     """The values and weights of the bin that the rank falls into, and the rank among them.
 
     They are fewer than all: the least and the largest value are in different bins.
