@@ -11,12 +11,13 @@ Kept up by whoever asks: changed blocks are marked, and read anew before the nex
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.block_lists import (
+    HALF,
     HALVES,
     WORDS,
     Lists,
@@ -106,11 +107,7 @@ class BlockContents:
     def _empty_lists(self, halves: int, entries: int, codes: int) -> Lists:
         classes = self._store.columns["class_slot"].dtype if "class_slot" in self._store.columns else np.uint8
         return Lists(
-            np.zeros(halves, np.int32),
-            np.zeros(halves, np.uint16),
-            np.zeros(halves, np.int32),
-            np.zeros(halves, np.uint16),
-            np.zeros(halves, np.uint32),
+            np.zeros(halves, HALF),
             np.empty(entries, np.uint32),
             np.empty(entries, classes),
             np.empty(codes, np.uint8),
@@ -122,17 +119,8 @@ class BlockContents:
         if count == old:
             return
         self._changed_at = np.concatenate([self._changed_at, np.full(count - old, self._now, np.int32)])
-        more, lists = self._empty_lists(HALVES * (count - old), 0, 0), self._lists
-        self._lists = Lists(
-            np.concatenate([lists.list_at, more.list_at]),
-            np.concatenate([lists.list_size, more.list_size]),
-            np.concatenate([lists.code_at, more.code_at]),
-            np.concatenate([lists.code_size, more.code_size]),
-            np.concatenate([lists.last_seen, more.last_seen]),
-            lists.embeddings,
-            lists.classes,
-            lists.codes,
-        )
+        more = np.zeros(HALVES * (count - old), HALF)
+        self._lists = self._lists._replace(halves=np.concatenate([self._lists.halves, more]))
 
     def _read(self, numbers: NDArray[np.int64], run: Runner) -> None:
         """Write the lists of the blocks ``numbers`` anew."""
@@ -152,8 +140,7 @@ class BlockContents:
                 numbers[first:last], starts[HALVES * first :], store.blocks.keys, store.blocks.bits,
                 store.index.slots, store.key, store.weight, unit, self._least, columns["feature_at"], classes,
                 store.last_seen, fresh.embeddings, fresh.classes, fresh.codes,
-                fresh.list_size[HALVES * first :],
-                fresh.code_size[HALVES * first :], fresh.last_seen[HALVES * first :],
+                fresh.halves[HALVES * first :],
             )  # fmt: skip
 
         run(read, numbers.size, _BLOCKS_FOR_TWO)
@@ -168,15 +155,21 @@ class BlockContents:
         count_appended(numbers, fresh, lists, more)
         if np.all(self._used + more <= (lists.embeddings.size, lists.codes.size)):
             return
-        for sizes in (lists.list_size, lists.code_size):
-            sizes[HALVES * numbers], sizes[HALVES * numbers + 1] = 0, 0
-        used = int(lists.list_size.sum()), int(lists.code_size.sum())
-        entries, codes = used[0] + int(fresh.list_size.sum()), used[1] + int(fresh.code_size.sum())
+        for half in range(HALVES):
+            lists.halves[HALVES * numbers + half] = 0
+        used, more[:] = _sizes(lists), _sizes(fresh)
+        entries, codes = (int(size) for size in used + more)
         room = self._empty_lists(0, with_spare(entries), with_spare(codes))
         close_gaps(lists, room.embeddings, room.classes, room.codes)
         self._used[:] = used
         self._lists = lists._replace(embeddings=room.embeddings, classes=room.classes, codes=room.codes)
         self.fits = self.nbytes <= self._most_bytes
+
+
+def _sizes(lists: Lists) -> NDArray[np.int64]:
+    """Entries and codes in use."""
+    halves = lists.halves
+    return np.array([halves["list_size"].sum(dtype=np.int64), halves["code_size"].sum(dtype=np.int64)])
 
 
 @kernel
@@ -255,9 +248,7 @@ def _read_blocks(
     embeddings: NDArray[np.uint32],
     classes: NDArray[np.unsignedinteger],
     codes: NDArray[np.uint8],
-    list_size: NDArray[np.uint16],
-    code_size: NDArray[np.uint16],
-    latest: NDArray[np.uint32],
+    halves: NDArray[Any],
 ) -> None:
     """Lists of the halves of the blocks ``numbers``, those of half i from ``starts[i]`` on."""
     keys, rows = np.empty(_VOXELS, np.int64), np.empty(_VOXELS, np.int32)
@@ -305,4 +296,5 @@ def _read_blocks(
             else:
                 votes[code] -= 1
             codes[start + i] = code
-        list_size[half], code_size[half], latest[half] = size, voxels, newest
+        own = halves[half]
+        own.list_size, own.code_size, own.last_seen = size, voxels, newest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,20 @@ _SPARE, _SPARE_SHARE = 1 << 12, 1 / 32
 it is used up."""
 
 
+HALF = np.dtype(
+    [
+        ("list_at", np.int32),
+        ("code_at", np.int32),
+        ("last_seen", np.uint32),
+        ("list_size", np.uint16),
+        ("code_size", np.uint16),
+    ]
+)
+"""What is known of half a block, side by side in memory: whoever needs one of these needs the others."""
+
+
 class Lists(NamedTuple):
-    """Half ``h`` of block ``b`` has number 2 b + h: words 4 h to 4 h + 3 of its bits.
+    """Half ``h`` of block ``b`` has number 2 b + h: words 4 h to 4 h + 3 of its bits. ``halves`` (n,) HALF.
 
     Its list is ``embeddings`` and ``classes`` (the usual slot of those that share one, 0: none) from
     ``list_at`` on, ``list_size`` long; the bytes of its voxels, in the order of their bits, are ``codes``
@@ -26,11 +38,7 @@ class Lists(NamedTuple):
     the well observed ones.
     """
 
-    list_at: NDArray[np.int32]
-    list_size: NDArray[np.uint16]
-    code_at: NDArray[np.int32]
-    code_size: NDArray[np.uint16]
-    last_seen: NDArray[np.uint32]
+    halves: NDArray[Any]
     embeddings: NDArray[np.uint32]
     classes: NDArray[np.unsignedinteger]
     codes: NDArray[np.uint8]
@@ -39,7 +47,7 @@ class Lists(NamedTuple):
 def most_bytes(voxels: int, entries: int, blocks: int) -> int:
     """Of the contents of so many blocks with so many voxels and entries in their lists."""
     of_lists = with_spare(entries) * (4 + 2) + with_spare(voxels)
-    return of_lists + blocks * (4 + HALVES * (4 + 2 + 4 + 2 + 4))
+    return of_lists + blocks * (4 + HALVES * HALF.itemsize)
 
 
 def with_spare(count: int) -> int:
@@ -57,33 +65,31 @@ def put_lists(
     """Write the ``fresh`` lists, whose voxels begin at ``starts``, in place of the old ones where they are
     not longer, else behind all others."""
     for half in range(HALVES * numbers.size):
-        target = HALVES * numbers[half // HALVES] + half % HALVES
-        size, count = fresh.list_size[half], fresh.code_size[half]
-        if size > lists.list_size[target]:
-            lists.list_at[target] = used[0]
-            used[0] += size
-        if count > lists.code_size[target]:
-            lists.code_at[target] = used[1]
-            used[1] += count
-        lists.list_size[target], lists.code_size[target] = size, count
-        lists.last_seen[target] = fresh.last_seen[half]
-        for i in range(size):
-            entry = lists.list_at[target] + i
-            lists.embeddings[entry] = fresh.embeddings[starts[half] + i]
-            lists.classes[entry] = fresh.classes[starts[half] + i]
-        for i in range(count):
-            lists.codes[lists.code_at[target] + i] = fresh.codes[starts[half] + i]
+        own, target = fresh.halves[half], lists.halves[HALVES * numbers[half // HALVES] + half % HALVES]
+        if own.list_size > target.list_size:
+            target.list_at = used[0]
+            used[0] += own.list_size
+        if own.code_size > target.code_size:
+            target.code_at = used[1]
+            used[1] += own.code_size
+        target.list_size, target.code_size = own.list_size, own.code_size
+        target.last_seen = own.last_seen
+        for i in range(own.list_size):
+            lists.embeddings[target.list_at + i] = fresh.embeddings[starts[half] + i]
+            lists.classes[target.list_at + i] = fresh.classes[starts[half] + i]
+        for i in range(own.code_size):
+            lists.codes[target.code_at + i] = fresh.codes[starts[half] + i]
 
 
 @kernel
 def count_appended(numbers: NDArray[np.int64], fresh: Lists, lists: Lists, more: NDArray[np.int64]) -> None:
     """Add up the entries and the codes that ``put_lists`` will write behind the others."""
     for half in range(HALVES * numbers.size):
-        target = HALVES * numbers[half // HALVES] + half % HALVES
-        if fresh.list_size[half] > lists.list_size[target]:
-            more[0] += fresh.list_size[half]
-        if fresh.code_size[half] > lists.code_size[target]:
-            more[1] += fresh.code_size[half]
+        own, target = fresh.halves[half], lists.halves[HALVES * numbers[half // HALVES] + half % HALVES]
+        if own.list_size > target.list_size:
+            more[0] += own.list_size
+        if own.code_size > target.code_size:
+            more[1] += own.code_size
 
 
 @kernel
@@ -95,12 +101,13 @@ def close_gaps(
 ) -> None:
     """Copy what is in use to the front of other arrays."""
     entry, place = 0, 0
-    for half in range(lists.list_size.size):
-        for i in range(lists.list_size[half]):
-            embeddings[entry + i] = lists.embeddings[lists.list_at[half] + i]
-            classes[entry + i] = lists.classes[lists.list_at[half] + i]
-        for i in range(lists.code_size[half]):
-            codes[place + i] = lists.codes[lists.code_at[half] + i]
-        lists.list_at[half], lists.code_at[half] = entry, place
-        entry += lists.list_size[half]
-        place += lists.code_size[half]
+    for number in range(lists.halves.size):
+        half = lists.halves[number]
+        for i in range(half.list_size):
+            embeddings[entry + i] = lists.embeddings[half.list_at + i]
+            classes[entry + i] = lists.classes[half.list_at + i]
+        for i in range(half.code_size):
+            codes[place + i] = lists.codes[half.code_at + i]
+        half.list_at, half.code_at = entry, place
+        entry += half.list_size
+        place += half.code_size

@@ -6,24 +6,21 @@ at most ``radius`` along every axis, so growing a mask by that much is three pas
 
 from __future__ import annotations
 
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.block_neighbours import FACES, STEPS, neighbours_of
 from rgbd_perception.mapping.blocks import SIDE
+from rgbd_perception.mapping.bricks import lowest_bit
 from rgbd_perception.mapping.clusters import root_of
-from rgbd_perception.mapping.hash_index import find_row, put_row
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import BITS, NO_KEY
+from rgbd_perception.mapping.layer_flood import take_connected
 
-_HALF = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
-STEPS = np.array(sorted(_HALF, key=lambda step: np.abs(step).sum()), np.int64)
-"""To half of the blocks around a block, those that share a face first; the others see it as theirs."""
-_KEY_STEPS = STEPS @ np.array([1 << (2 * BITS), 1 << BITS, 1], np.int64)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 _EVERY_ROW = np.uint64(0x0101010101010101)
-_BITS = np.uint64(SIDE * SIDE)
+_LAST_Z, _LAST_ROW = np.uint64(SIDE - 1), np.uint64(SIDE * (SIDE - 1))
 
 
 @kernel
@@ -89,17 +86,6 @@ def _borders(
 
 
 @kernel
-def _outline(parts: NDArray[np.uint64], layers: NDArray[np.uint64], rows: NDArray[np.uint64]) -> None:
-    """Which layers of each part (p, 8) have voxels, and all of them in one layer."""
-    for part in range(parts.shape[0]):
-        layers[part] = rows[part] = _NONE
-        for x in range(SIDE):
-            rows[part] |= parts[part, x]
-            if parts[part, x] != _NONE:
-                layers[part] |= _ONE << np.uint64(x)
-
-
-@kernel
 def _any_common(mask: NDArray[np.uint64], other: NDArray[np.uint64]) -> bool:
     common = _NONE
     for x in range(SIDE):
@@ -107,118 +93,129 @@ def _any_common(mask: NDArray[np.uint64], other: NDArray[np.uint64]) -> bool:
     return common != _NONE
 
 
-@kernel
-def _take_part(left: NDArray[np.uint64], radius: int, part: NDArray[np.uint64]) -> None:
-    """Move the connected part around the first voxel of the mask ``left`` to ``part``."""
-    x = 0
-    while left[x] == _NONE:
-        x += 1
-    part[:] = _NONE
-    part[x] = left[x] & (~left[x] + _ONE)
-    changed = True
-    while changed:
-        changed = False
-        # To and fro through the layers: what was reached in one is seen by the next at once.
-        for turn in range(2 * SIDE):
-            x = turn if turn < SIDE else 2 * SIDE - 1 - turn
-            if left[x] & ~part[x] == _NONE:
-                continue
-            near = _NONE
-            for other in range(max(x - radius, 0), min(x + radius + 1, SIDE)):
-                near |= part[other]
-            reached = part[x] | (_grown_layer(near, radius, 0, 0) & left[x])
-            if reached != part[x]:
-                part[x] = reached
-                changed = True
-    for x in range(SIDE):
-        left[x] &= ~part[x]
+class Parts(NamedTuple):
+    """Connected parts of the masks of n blocks, none empty.
+
+    ``masks`` (p, 8); those of block i from ``first[i]`` on (n + 1,); ``group`` (p,) the part that stands for
+    all that each is connected with, the first of them.
+    """
+
+    masks: NDArray[np.uint64]
+    first: NDArray[np.int32]
+    group: NDArray[np.int32]
 
 
 @kernel
-def find_parts(masks: NDArray[np.uint64], radius: int, first: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """(p, 8) connected parts of the masks (n, 8), none empty; those of mask i from ``first[i]`` on, which is
-    (n + 1,)."""
+def connected(block_keys: NDArray[np.int64], masks: NDArray[np.uint64], radius: int) -> Parts:
+    """Of the masks (n, 8) of n > 0 distinct blocks with the keys ``block_keys`` (n,)."""
+    first = np.empty(block_keys.size + 1, np.int32)
+    parts = _find_parts(masks, radius, first)
+    group = np.arange(parts.shape[0]).astype(np.int32)
+    _join_parts(neighbours_of(block_keys), parts, first, radius, group)
+    for part in range(group.size):
+        group[part] = root_of(group, part)
+    return Parts(parts, first, group)
+
+
+@kernel
+def _find_parts(masks: NDArray[np.uint64], radius: int, first: NDArray[np.int32]) -> NDArray[np.uint64]:
     parts = np.empty((2 * masks.shape[0] + SIDE, SIDE), np.uint64)
     left, count = np.empty(SIDE, np.uint64), 0
     for i in range(masks.shape[0]):
         first[i] = count
-        left[:] = masks[i]
-        while left.any():
+        any_left = False
+        for x in range(SIDE):
+            left[x] = masks[i, x]
+            any_left |= left[x] != _NONE
+        while any_left:
             if count == parts.shape[0]:
                 more = np.empty((2 * count, SIDE), np.uint64)
                 more[:count] = parts
                 parts = more
-            _take_part(left, radius, parts[count])
+            part, x = parts[count], 0
+            part[:] = _NONE
+            while left[x] == _NONE:
+                x += 1
+            part[x] = left[x] & (~left[x] + _ONE)
+            any_left = take_connected(left, part, radius)
             count += 1
     first[masks.shape[0]] = count
     return parts[:count]
 
 
 @kernel
-def join_parts(
-    block_keys: NDArray[np.int64],
-    parts: NDArray[np.uint64],
-    first: NDArray[np.int32],
-    radius: int,
-    steps: NDArray[np.int64],
-    key_steps: NDArray[np.int64],
-    parent: NDArray[np.int32],
+def _reach(
+    parts: NDArray[np.uint64], radius: int, leaving: NDArray[np.uint64], entering: NDArray[np.uint64]
 ) -> None:
-    """Connect the parts of neighbouring blocks in ``parent`` (p,), where each was its own. ``block_keys``
-    (n,) are distinct, ``first`` is that of find_parts."""
-    slots = 16
-    while slots < 2 * block_keys.size:
-        slots *= 2
-    slot_keys, slot_rows = np.full(slots, NO_KEY, np.int64), np.empty(slots, np.int32)
-    for i in range(block_keys.size):
-        put_row(slot_keys, slot_rows, block_keys[i], i)
-    borders = np.empty((4, key_steps.size), np.uint64)
-    _borders(radius, steps, borders[0], borders[1])
-    _borders(radius, -steps, borders[2], borders[3])
-    layers, rows = np.empty(parts.shape[0], np.uint64), np.empty(parts.shape[0], np.uint64)
-    _outline(parts, layers, rows)
-    grown = np.empty(SIDE, np.uint64)
-    for number in range(key_steps.size):
-        for i in range(block_keys.size):
-            all_layers, all_rows = _NONE, _NONE
-            for part in range(first[i], first[i + 1]):
-                all_layers, all_rows = all_layers | layers[part], all_rows | rows[part]
-            if all_layers & borders[0, number] == _NONE or all_rows & borders[1, number] == _NONE:
-                continue
-            other = find_row(slot_keys, slot_rows, block_keys[i] + key_steps[number])
-            if other < 0:
-                continue
-            for part in range(first[i], first[i + 1]):
-                if layers[part] & borders[0, number] == _NONE or rows[part] & borders[1, number] == _NONE:
-                    continue
-                is_grown = False
-                for near in range(first[other], first[other + 1]):
-                    if layers[near] & borders[2, number] == _NONE or rows[near] & borders[3, number] == _NONE:
-                        continue
-                    a, b = root_of(parent, part), root_of(parent, near)
-                    if a == b:
-                        continue
-                    if not is_grown:
-                        grow(parts[part], radius, steps[number], grown)
-                        is_grown = True
-                    if _any_common(grown, parts[near]):
-                        parent[max(a, b)] = min(a, b)
-
-
-def connected(
-    block_keys: NDArray[np.int64], masks: NDArray[np.uint64], radius: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
-    """Of the masks (n, 8) of the blocks ``block_keys`` (n,): parts (p, 8), where those of each block begin
-    (n + 1,), and the part (p,) that stands for all that each is connected with: the first of them."""
-    first = np.empty(block_keys.size + 1, np.int32)
-    parts = find_parts(masks, radius, first)
-    parent = np.arange(parts.shape[0], dtype=np.int32)
-    join_parts(block_keys, parts, first, radius, STEPS, _KEY_STEPS, parent)
-    _flatten(parent)
-    return parts, first, parent
+    """Bit s: whether a part (p, 8) has voxels near enough to the block that is STEPS[s] away (``leaving``),
+    and to the one from which this step leads to its own (``entering``)."""
+    borders = np.empty((4, STEPS.shape[0]), np.uint64)
+    _borders(radius, STEPS, borders[0], borders[1])
+    _borders(radius, -STEPS, borders[2], borders[3])
+    for part in range(parts.shape[0]):
+        layers, rows = _NONE, _NONE
+        for x in range(SIDE):
+            rows |= parts[part, x]
+            layers |= np.uint64(parts[part, x] != _NONE) << np.uint64(x)
+        leaves, enters = _NONE, _NONE
+        for step in range(STEPS.shape[0]):
+            leaves |= np.uint64(
+                ((layers & borders[0, step]) != _NONE) & ((rows & borders[1, step]) != _NONE)
+            ) << np.uint64(step)
+            enters |= np.uint64(
+                ((layers & borders[2, step]) != _NONE) & ((rows & borders[3, step]) != _NONE)
+            ) << np.uint64(step)
+        leaving[part], entering[part] = leaves, enters
 
 
 @kernel
-def _flatten(parent: NDArray[np.int32]) -> None:
-    for part in range(parent.size):
-        parent[part] = root_of(parent, part)
+def _touch(parts: NDArray[np.uint64], part: int, near: int, step: int) -> bool:
+    """Whether voxels of the two lie face to face; ``step`` < FACES leads from the one to the other."""
+    if STEPS[step, 0]:
+        return parts[part, SIDE - 1] & parts[near, 0] != _NONE
+    common = _NONE
+    for x in range(SIDE):
+        if STEPS[step, 1]:
+            common |= (parts[part, x] >> _LAST_ROW) & parts[near, x]
+        else:
+            common |= (parts[part, x] >> _LAST_Z) & parts[near, x] & _EVERY_ROW
+    return common != _NONE
+
+
+@kernel
+def _join_parts(
+    neighbours: NDArray[np.int32],
+    parts: NDArray[np.uint64],
+    first: NDArray[np.int32],
+    radius: int,
+    group: NDArray[np.int32],
+) -> None:
+    """Connect the parts of neighbouring blocks in ``group`` (p,), where each was its own."""
+    leaving, entering = np.empty(parts.shape[0], np.uint64), np.empty(parts.shape[0], np.uint64)
+    _reach(parts, radius, leaving, entering)
+    grown = np.empty(SIDE, np.uint64)
+    # By way of faces first: most of what shares an edge or a corner is connected then.
+    for first_step, last_step in ((0, FACES), (FACES, STEPS.shape[0])):
+        for i in range(neighbours.shape[0]):
+            there = _NONE
+            for step in range(first_step, last_step):
+                there |= np.uint64(neighbours[i, step] >= 0) << np.uint64(step)
+            for part in range(first[i], first[i + 1]):
+                left = there & leaving[part]
+                while left != _NONE:
+                    step, bit = lowest_bit(left), left & (~left + _ONE)
+                    left ^= bit
+                    other, is_grown = neighbours[i, step], False
+                    for near in range(first[other], first[other + 1]):
+                        if entering[near] & bit == _NONE:
+                            continue
+                        a, b = root_of(group, part), root_of(group, near)
+                        if a == b:
+                            continue
+                        if not (step < FACES and _touch(parts, part, near, step)):
+                            if not is_grown:
+                                grow(parts[part], radius, STEPS[step], grown)
+                                is_grown = True
+                            if not _any_common(grown, parts[near]):
+                                continue
+                        group[max(a, b)] = min(a, b)

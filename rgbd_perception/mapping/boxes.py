@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.box_pictures import Pictures, pictures_of_keys
 from rgbd_perception.mapping.jit import kernel, readonly
-from rgbd_perception.mapping.keys import BITS, MASK, OFFSET
 from rgbd_perception.mapping.selection import NO_NAN, ranked_by_weight
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
@@ -19,8 +20,6 @@ _MOST_COLUMNS, _FEW_COLUMNS = 512, 128
 """Columns of voxels that decide the angle, and of them those that tell where to look for it."""
 _PRIME = 7919
 """Multiples of it reach every column, because it is larger than their number."""
-_MOST_CELLS = 16
-"""Places in a picture of the footprint for each voxel."""
 _COARSE_DEGREES = 2.0
 _FINE_DEGREES = 0.25
 _FIRST_STRIDE = 16
@@ -72,8 +71,7 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return x, y, z
 
 
-@dataclass(frozen=True)
-class BoxArrays:
+class BoxArrays(NamedTuple):
     """Boxes as columns, as OrientedBox has them: centers (n, 3), sizes (n, 3) in metres, yaws (n,)."""
 
     centers: NDArray[np.float64]
@@ -112,68 +110,6 @@ def oriented_boxes(
 
     run(fit, count, _BOXES_AT_LEAST)
     return boxes
-
-
-@kernel
-def _pictures(
-    keys: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.int64], int, NDArray[np.int32]]:
-    """The voxels from above and from the side.
-
-    The vertical columns of voxels, ordered by x, then y: where their middles are (2, n), in voxels, and the
-    number of voxels in each (n,). The lowest height of all, and how many voxels are at each from it on.
-    """
-    low_x = high_x = keys[0]  # x is the highest part of a key
-    low_y = high_y = keys[0] & (MASK << BITS)
-    low_z = high_z = keys[0] & MASK
-    for key in keys:
-        y, z = key & (MASK << BITS), key & MASK
-        low_x, high_x = min(low_x, key), max(high_x, key)
-        low_y, high_y = min(low_y, y), max(high_y, y)
-        low_z, high_z = min(low_z, z), max(high_z, z)
-    low_x, low_y = low_x >> (2 * BITS), low_y >> BITS
-    wide, deep = (high_x >> (2 * BITS)) - low_x + 1, (high_y >> BITS) - low_y + 1
-    heights = np.zeros(high_z - low_z + 1, np.int32)
-    if wide * deep > _MOST_CELLS * keys.size:
-        for key in keys:
-            heights[(key & MASK) - low_z] += 1
-        middles, voxels = _sorted_columns(keys)
-        return middles, voxels, low_z - OFFSET, heights
-    cells = np.zeros(wide * deep, np.int32)
-    first = low_x * deep + low_y
-    for key in keys:  # unsigned: numba would look for negative indices
-        cells[np.uint64((key >> (2 * BITS)) * deep + ((key >> BITS) & MASK) - first)] += 1
-        heights[np.uint64((key & MASK) - low_z)] += 1
-    count = np.count_nonzero(cells)
-    middles, voxels = np.empty((2, count)), np.empty(count, np.int64)
-    place, cell = 0, 0
-    for x in range(low_x, low_x + wide):
-        for y in range(low_y, low_y + deep):
-            if cells[cell]:
-                middles[0, place], middles[1, place] = x - OFFSET + 0.5, y - OFFSET + 0.5
-                voxels[place] = cells[cell]
-                place += 1
-            cell += 1
-    return middles, voxels, low_z - OFFSET, heights
-
-
-@kernel
-def _sorted_columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The columns of voxels that lie so far from each other that a picture of them would be mostly empty."""
-    codes = np.sort(keys >> BITS)
-    firsts = np.empty(codes.size + 1, np.int64)
-    count = 0
-    for i in range(codes.size):
-        if i == 0 or codes[i] != codes[i - 1]:
-            firsts[count] = i
-            count += 1
-    firsts[count] = codes.size
-    middles = np.empty((2, count))
-    for place in range(count):
-        code = codes[firsts[place]]
-        middles[0, place] = (code >> BITS) - OFFSET + 0.5
-        middles[1, place] = (code & MASK) - OFFSET + 0.5
-    return middles, np.diff(firsts[: count + 1])
 
 
 @kernel
@@ -293,33 +229,39 @@ def _fit_boxes(
     yaws: NDArray[np.float64],
 ) -> None:
     for box in range(starts.size):
-        columns, voxels, bottom, heights = _pictures(keys[starts[box] : ends[box]])
-        columns *= voxel_size
-        footprint = _footprint(columns)
-        few = footprint[:, :: -(-footprint.shape[1] // _FEW_COLUMNS)].copy()
-        coarse = _least_area_yaw(few, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
-        around = 2 * int(_COARSE_DEGREES / _FINE_DEGREES) + 1
-        yaw = np.radians(
-            _least_area_yaw(footprint, coarse - _COARSE_DEGREES, _FINE_DEGREES, around, voxel_size)
-        )
-        cosine, sine = np.cos(yaw), np.sin(yaw)
-        number = ends[box] - starts[box]
-        skipped = int(_OUTLIERS * number)
-        middle = np.empty(2)
-        for axis, (x, y) in enumerate(((cosine, sine), (-sine, cosine))):
-            along = columns[0] * x + columns[1] * y
-            low, high = ranked_by_weight(along, voxels, skipped, number - 1 - skipped)
-            sizes[box, axis], middle[axis] = max(high - low, voxel_size), (low + high) / 2
-        lowest, highest = _middle_ranks(heights, skipped)
-        low, high = (bottom + lowest + 0.5) * voxel_size, (bottom + highest + 0.5) * voxel_size
-        sizes[box, 2] = max(high - low, voxel_size)
-        centers[box, 0] = cosine * middle[0] - sine * middle[1]
-        centers[box, 1] = sine * middle[0] + cosine * middle[1]
-        centers[box, 2] = (low + high) / 2
-        if sizes[box, 0] < sizes[box, 1] - _SAME:
-            sizes[box, 0], sizes[box, 1] = sizes[box, 1], sizes[box, 0]
-            yaw += np.pi / 2
-        yaws[box] = (yaw + np.pi / 2) % np.pi - np.pi / 2
+        pictures = pictures_of_keys(keys[starts[box] : ends[box]])
+        yaws[box] = fit_box(pictures, voxel_size, centers[box], sizes[box])
+
+
+@kernel
+def fit_box(
+    pictures: Pictures, voxel_size: float, center: NDArray[np.float64], size: NDArray[np.float64]
+) -> float:
+    """Write ``center`` (3,) and ``size`` (3,) of the box that ``oriented_boxes`` gives, return its yaw."""
+    columns = pictures.middles * voxel_size
+    footprint = _footprint(columns)
+    few = footprint[:, :: -(-footprint.shape[1] // _FEW_COLUMNS)].copy()
+    coarse = _least_area_yaw(few, 0.0, _COARSE_DEGREES, int(90 / _COARSE_DEGREES), voxel_size)
+    around = 2 * int(_COARSE_DEGREES / _FINE_DEGREES) + 1
+    yaw = np.radians(_least_area_yaw(footprint, coarse - _COARSE_DEGREES, _FINE_DEGREES, around, voxel_size))
+    cosine, sine = np.cos(yaw), np.sin(yaw)
+    number = pictures.voxels.sum()
+    skipped = int(_OUTLIERS * number)
+    middle = np.empty(2)
+    for axis, (x, y) in enumerate(((cosine, sine), (-sine, cosine))):
+        along = columns[0] * x + columns[1] * y
+        low, high = ranked_by_weight(along, pictures.voxels, skipped, number - 1 - skipped)
+        size[axis], middle[axis] = max(high - low, voxel_size), (low + high) / 2
+    lowest, highest = _middle_ranks(pictures.heights, skipped)
+    low, high = (pictures.bottom + lowest + 0.5) * voxel_size, (pictures.bottom + highest + 0.5) * voxel_size
+    size[2] = max(high - low, voxel_size)
+    center[0] = cosine * middle[0] - sine * middle[1]
+    center[1] = sine * middle[0] + cosine * middle[1]
+    center[2] = (low + high) / 2
+    if size[0] < size[1] - _SAME:
+        size[0], size[1] = size[1], size[0]
+        yaw += np.pi / 2
+    return (yaw + np.pi / 2) % np.pi - np.pi / 2
 
 
 def box_overlap(first: OrientedBox, second: OrientedBox) -> float:

@@ -11,11 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bricks import lowest_bit
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.lane_bits import lanes_above
+from rgbd_perception.mapping.lane_bits import lanes_above, roots, tile_above
 from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side
 from rgbd_perception.mapping.score_rule import NEVER, NO_COSINE, ScoreRule
-from rgbd_perception.mapping.small_products import multiply_small, put_small, rounded_side_by_side
+from rgbd_perception.mapping.small_products import (
+    TILE,
+    SmallTile,
+    multiply_small,
+    rounded_side_by_side,
+    small_tile,
+)
 
 _ROUNDING = 1e-6
 """Of cosines in single precision."""
@@ -73,20 +80,21 @@ def near_vectors(
     ``far`` (n, T): the logits of the absolute test of the others are written here; (0, T) where they are
     nobody's concern.
     """
-    lanes, pieces = texts.units.size, -(-vectors.shape[1] // DEPTH)
+    lanes = texts.units.size
     near = Near(np.empty(vectors.shape[0], np.int32), np.empty((vectors.shape[0], lanes // LANES), np.uint8))
     if vectors.dtype == np.int8:
-        scratch = np.zeros((pieces, ROWS, DEPTH), np.int16), np.empty((ROWS, lanes), np.int32)
-        found = _find_near_small(vectors, in_use, texts, rule, *scratch, far, near)
+        found = _find_near_small(vectors, in_use, texts, rule, small_tile(texts.across), far, near)
     else:
-        wide = np.zeros((pieces, ROWS, DEPTH), np.float32), np.empty((ROWS, lanes), np.float32)
-        found = _find_near(vectors, in_use, texts, rule, *wide, far, near)
+        pieces = np.zeros((-(-vectors.shape[1] // DEPTH), ROWS, DEPTH), np.float32)
+        found = _find_near(
+            vectors, in_use, texts, rule, pieces, np.empty((ROWS, lanes), np.float32), far, near
+        )
     return Near(near.numbers[:found], near.texts[:found])
 
 
 @kernel(fastmath=True, forceinline=True)
 def _note_near(
-    products: NDArray[np.number], k: int, texts: Texts, length: float, near: NDArray[np.uint8]
+    products: NDArray[np.float32], k: int, texts: Texts, length: float, near: NDArray[np.uint8]
 ) -> bool:
     """Note to which texts vector ``k`` of this length is ``near`` (m' / LANES,), as bits; whether to any."""
     some = np.uint8(0)
@@ -101,47 +109,20 @@ def _note_near(
 @kernel
 def _write_far(
     products: NDArray[np.number],
-    k: int,
     texts: Texts,
     length: float,
     rule: ScoreRule,
     logits: NDArray[np.float32],
-    row: int,
 ) -> None:
-    """Logits of the absolute test of vector ``k``; NEVER for a length of 0."""
+    """Logits (T,) of the absolute test of a vector with the ``products`` (m',); NEVER for a length of 0."""
     inverse = np.float32(1) / length if length > 0 else np.float32(0)
     barrier = np.float32(-NO_COSINE if length > 0 else NO_COSINE)
-    for text in range(logits.shape[1], texts.generic.size):
-        cosine = np.float32(products[k, text]) * texts.units[text] * inverse
+    for text in range(logits.size, texts.generic.size):
+        cosine = np.float32(products[text]) * texts.units[text] * inverse
         barrier = max(barrier, cosine - texts.generic[text])
-    for text in range(logits.shape[1]):
-        cosine = np.float32(products[k, text]) * texts.units[text] * inverse - texts.generic[text]
-        logits[row, text] = rule.scale * (cosine - rule.offset) if cosine > barrier else NEVER
-
-
-@kernel(forceinline=True)
-def _sort_out(
-    products: NDArray[np.number],
-    lengths: NDArray[np.float32],
-    in_use: NDArray[np.bool_],
-    first: int,
-    texts: Texts,
-    rule: ScoreRule,
-    far: NDArray[np.float32],
-    near: Near,
-    found: int,
-) -> int:
-    """Append the near ones of the ROWS vectors from the ``first`` on to the ``near``, of which there are
-    ``found``; their new number."""
-    for row in range(first, min(first + ROWS, in_use.size)):
-        k = row - first
-        length = lengths[k] if in_use[row] else np.float32(0)
-        if _note_near(products, k, texts, length, near.texts[found]):
-            near.numbers[found] = row
-            found += 1
-        elif far.shape[0]:
-            _write_far(products, k, texts, length, rule, far, row)
-    return found
+    for text in range(logits.size):
+        cosine = np.float32(products[text]) * texts.units[text] * inverse - texts.generic[text]
+        logits[text] = rule.scale * (cosine - rule.offset) if cosine > barrier else NEVER
 
 
 @kernel
@@ -150,20 +131,45 @@ def _find_near_small(
     in_use: NDArray[np.bool_],
     texts: Texts,
     rule: ScoreRule,
-    pieces: NDArray[np.int16],
-    products: NDArray[np.int32],
+    tile: SmallTile,
     far: NDArray[np.float32],
     near: Near,
 ) -> int:
+    across, units, floor, _ = texts  # taken out of the loop: there they would be counted
+    padded, turned, products, squares = tile
+    numbers, of_texts = near
     found = 0
-    squares, lengths = np.zeros(ROWS, np.int64), np.zeros(ROWS, np.float32)
-    for first in range(0, vectors.shape[0], ROWS):
-        put_small(vectors, first, min(ROWS, vectors.shape[0] - first), pieces, squares)
-        multiply_small(pieces, texts.across, products)
-        for k in range(ROWS):
-            lengths[k] = np.sqrt(np.float32(squares[k]))
-        found = _sort_out(products, lengths, in_use, first, texts, rule, far, near, found)
+    lengths, near_texts = np.empty(TILE, np.float32), np.empty(units.size, np.uint16)
+    for first in range(0, vectors.shape[0], TILE):
+        multiply_small(vectors, first, across, padded, turned, products, squares)
+        roots(squares, lengths)
+        left = np.uint64(0)
+        for text in range(units.size):
+            near_texts[text] = tile_above(products, text, units[text], floor[text], lengths)
+            left |= np.uint64(near_texts[text])
+        if far.shape[0]:
+            for row in range(first, min(first + TILE, vectors.shape[0])):
+                length = lengths[row - first] if in_use[row] else np.float32(0)
+                _write_far(products[:, row - first], texts, length, rule, far[row])
+        while left != np.uint64(0):
+            k = lowest_bit(left)
+            left &= left - np.uint64(1)
+            if first + k < vectors.shape[0] and in_use[first + k] and squares[k] > 0:
+                numbers[found] = first + k
+                _turn_bits(near_texts, k, of_texts[found])
+                found += 1
     return found
+
+
+@kernel(forceinline=True)
+def _turn_bits(of_vectors: NDArray[np.uint16], k: int, of_texts: NDArray[np.uint8]) -> None:
+    """From bits of vectors for each text (m',) to those of the texts for vector ``k``."""
+    for group in range(of_texts.size):
+        bits = np.uint32(0)
+        for lane in range(LANES):
+            is_near = (np.uint32(of_vectors[group * LANES + lane]) >> np.uint32(k)) & np.uint32(1)
+            bits |= is_near << np.uint32(lane)
+        of_texts[group] = np.uint8(bits)
 
 
 @kernel
@@ -180,8 +186,16 @@ def _find_near(
     found = 0
     lengths = np.zeros(ROWS, np.float32)
     for first in range(0, vectors.shape[0], ROWS):
-        for row in range(first, min(first + ROWS, vectors.shape[0])):
+        last = min(first + ROWS, vectors.shape[0])
+        for row in range(first, last):
             lengths[row - first] = np.sqrt(put(vectors, row, pieces, row - first))
         multiply(pieces, texts.across, products)
-        found = _sort_out(products, lengths, in_use, first, texts, rule, far, near, found)
+        for row in range(first, last):
+            k = row - first
+            length = lengths[k] if in_use[row] else np.float32(0)
+            if _note_near(products, k, texts, length, near.texts[found]):
+                near.numbers[found] = row
+                found += 1
+            elif far.shape[0]:
+                _write_far(products[k], texts, length, rule, far[row])
     return found

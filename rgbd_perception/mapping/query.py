@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping.block_ranking import MOST_TEXTS, PlacedGroup, ranked_in_blocks
+from rgbd_perception.mapping.block_ranking import MOST_TEXTS, Wanted, ranked_in_blocks
 from rgbd_perception.mapping.boxes import oriented_boxes
 from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.header import MapHeader
 from rgbd_perception.mapping.query_inputs import check_text_space, checked_texts, encoded
-from rgbd_perception.mapping.ranking import Group, ranked_groups, robust_best, split_by_text
+from rgbd_perception.mapping.ranking import NO_GROUPS, RankedGroups, ranked_groups, robust_best, split_by_text
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration
 from rgbd_perception.mapping.view import MapView
 from rgbd_perception.mapping.voxel_scores import Place, VoxelScores
@@ -141,11 +140,10 @@ def answer_vectors(
         return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
     scale = search.scale(text_space)
     voxel_scores = VoxelScores(view, query, scale.rule, max(scale.extent, 0.0))
-    groups = _ranked_in_blocks(view, voxel_scores, scale, search)
-    if groups is None:
-        groups = _ranked(view, _candidates(view, voxel_scores, search.region), scale, search.top_k)
-    answers = iter(_answers(view, [group for of_text in groups for group in of_text], scale))
-    found = [tuple(islice(answers, len(of_text))) for of_text in groups]
+    ranked = _ranked_in_blocks(view, voxel_scores, scale, search)
+    if ranked is None:
+        ranked = _ranked(view, _candidates(view, voxel_scores, search.region), scale, search.top_k)
+    found = [_answers(of_text, scale, view.header) for of_text in ranked]
     best = None if all(found) else voxel_scores.best(search.region)
     return [
         QueryResult(
@@ -178,34 +176,27 @@ def _candidates(view: MapView, scores: VoxelScores, place: Place | None) -> _Can
 
 def _ranked_in_blocks(
     view: MapView, scores: VoxelScores, scale: ScoreScale, search: Search
-) -> list[list[PlacedGroup]] | None:
+) -> list[RankedGroups] | None:
     """For each text the best groups, from what the blocks of the map hold; None where that does not tell."""
     if view.blocks is None or search.region is not None or scale.extent <= 0:
         return None
     scored = scores.of_embeddings(view.blocks.lists.embeddings)
     if scored is None or scored.table.shape[1] > MOST_TEXTS:
         return None
-    return ranked_in_blocks(
-        view.blocks,
-        scored,
-        view.run,
-        gap=view.config.gap_voxels,
-        least=scale.extent,
-        least_voxels=view.config.min_object_voxels,
-        least_score=scale.least,
-        most=search.top_k,
-    )
+    least_voxels = view.config.min_object_voxels
+    wanted = Wanted(scale.extent, view.config.gap_voxels, least_voxels, scale.least, search.top_k)
+    return ranked_in_blocks(view.blocks, scored, wanted, view.header.voxel_size, view.run)
 
 
-def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[list[PlacedGroup]]:
-    """For each text the best groups."""
-    groups: list[list[Group]] = [[] for _ in range(candidates.scores.shape[1])]
+def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[RankedGroups]:
+    """For each text the best groups, from all voxels."""
+    ranked = [NO_GROUPS] * candidates.scores.shape[1]
     passing = split_by_text(candidates.key, candidates.scores, max(scale.extent, 0.0))
 
     def rank(first: int, last: int) -> None:
         for text in range(first, last):
             numbers, keys, scores = passing.of(text)
-            ranked = ranked_groups(
+            groups = ranked_groups(
                 keys,
                 scores,
                 gap=view.config.gap_voxels,
@@ -213,45 +204,48 @@ def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: in
                 least_score=scale.least,
                 most=top_k,
             )
-            groups[text] = [Group(score, numbers[members].astype(np.int64)) for score, members in ranked]
+            if groups:
+                members = [numbers[group.members].astype(np.int64) for group in groups]
+                ranked[text] = _described(view, candidates, [group.score for group in groups], members)
 
-    view.run(rank, len(groups), 2)
-    return [[_placed(view, candidates, group) for group in of_text] for of_text in groups]
+    view.run(rank, len(ranked), 2)
+    return ranked
 
 
-def _placed(view: MapView, candidates: _Candidates, group: Group) -> PlacedGroup:
-    """A group of candidates as one of voxels."""
-    rows = candidates.rows[group.members]
+def _described(
+    view: MapView, candidates: _Candidates, scores: list[float], members: list[NDArray[np.int64]]
+) -> RankedGroups:
+    """Groups with these ``members`` among the candidates, at least one."""
+    ends = np.cumsum([group.size for group in members])
+    starts, everything = ends - np.diff(ends, prepend=0), np.concatenate(members)
+    boxes = oriented_boxes(candidates.key[everything], starts, ends, view.header.voxel_size)
     names = ("last_seen", *(("class_slot",) if view.snapshot.column("class_slot") is not None else ()))
-    columns = view.snapshot.gather(rows, names)
-    slots = columns["class_slot"][:, 0] if "class_slot" in columns else np.zeros(1, np.uint8)
+    columns = view.snapshot.gather(candidates.rows[everything], names)
+    slots = columns["class_slot"][:, 0] if "class_slot" in columns else np.zeros(everything.size, np.uint8)
+    usual = [_most_frequent(slots[first:last]) for first, last in zip(starts, ends, strict=True)]
+    last_seen = np.maximum.reduceat(columns["last_seen"], starts)
+    return RankedGroups(np.array(scores), ends - starts, np.array(usual), last_seen, boxes)
+
+
+def _most_frequent(slots: NDArray[np.unsignedinteger]) -> int:
     known = slots[slots > 0]
-    usual = int(np.bincount(known).argmax()) if known.size else 0
-    return PlacedGroup(group.score, candidates.key[group.members], usual, int(columns["last_seen"].max()))
+    return int(np.bincount(known).argmax()) if known.size else 0
 
 
-def _answers(view: MapView, groups: list[PlacedGroup], scale: ScoreScale) -> Iterator[Answer]:
+def _answers(ranked: RankedGroups, scale: ScoreScale, header: MapHeader) -> tuple[Answer, ...]:
     """An answer for each group."""
-    if not groups:
-        return
-    header = view.header
-    ends = np.cumsum([group.keys.size for group in groups])
-    starts = ends - np.diff(ends, prepend=0)
-    keys = np.concatenate([group.keys for group in groups])
-    boxes = oriented_boxes(keys, starts, ends, header.voxel_size, view.run)
-    latest = header.stamps_ns(np.array([group.last_seen for group in groups], np.uint32))
-    for index, group in enumerate(groups):
-        box = boxes.box(index)
-        yield Answer(
-            score=scale.shown(group.score),
-            position=box.position,
-            size=box.extent,
-            yaw=round(box.yaw, 4),
-            frame_id=header.frame_id,
-            voxels=int(group.keys.size),
-            label=_label(group.class_slot, header),
-            last_seen_ns=int(latest[index]),
+    boxes, latest = ranked.boxes, header.stamps_ns(ranked.last_seen)
+    columns = (
+        ranked.scores.tolist(), np.round(boxes.centers, 4).tolist(), np.round(boxes.sizes, 4).tolist(),
+        np.round(boxes.yaws, 4).tolist(), ranked.voxels.tolist(), ranked.slots.tolist(), latest.tolist(),
+    )  # fmt: skip
+    return tuple(
+        Answer(
+            scale.shown(score), (x, y, z), (length, width, height), yaw, header.frame_id, voxels,
+            _label(slot, header), seen,
         )
+        for score, (x, y, z), (length, width, height), yaw, voxels, slot, seen in zip(*columns, strict=True)
+    )  # fmt: skip
 
 
 def _label(slot: int, header: MapHeader) -> str:

@@ -16,33 +16,18 @@ from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.lane_bits import lowest_bit
 from rgbd_perception.mapping.near_vectors import Near
 from rgbd_perception.mapping.nearest_classes import NOT_NOTED, unpacked_pair
-from rgbd_perception.mapping.products import DEPTH, LANES, put
+from rgbd_perception.mapping.products import LANES
 from rgbd_perception.mapping.score_rule import NEVER, NO_COSINE, ScoreRule
 
 
 class Contest(NamedTuple):
-    """``sides`` (T + N, P, DEPTH) and ``classes`` (C, P, DEPTH): texts, negatives and classes in pieces;
-    ``generic`` (T + N,); ``related`` (T, C)."""
+    """``sides`` (T + N, d) and ``classes`` (C, d): texts, then negatives, and classes; ``generic`` (T + N,);
+    ``related`` (T, C)."""
 
     sides: NDArray[np.float32]
     classes: NDArray[np.float32]
     generic: NDArray[np.float32]
     related: NDArray[np.bool_]
-
-
-def contest_of(
-    positive_and_negative: NDArray[np.float32],
-    generic: NDArray[np.float32],
-    classes: NDArray[np.float32],
-    related: NDArray[np.bool_],
-) -> Contest:
-    """From (T + N, d) texts and negatives, (C, d) classes and the ``related`` (T, C)."""
-    return Contest(_in_pieces(positive_and_negative), _in_pieces(classes), generic, related)
-
-
-def _in_pieces(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    count, depth = vectors.shape
-    return np.pad(vectors, ((0, 0), (0, -depth % DEPTH))).reshape(count, -1, DEPTH)
 
 
 def quick_logits(
@@ -52,8 +37,7 @@ def quick_logits(
     places (m,) among them that have to be worked out in full; logits below the least may be NEVER."""
     logits = np.full((near.numbers.size, contest.related.shape[0]), NEVER, np.float32)
     undecided = np.empty(near.numbers.size, np.int32)
-    pieces = np.zeros((contest.sides.shape[1], 1, DEPTH), np.float32)
-    count = _write_logits(vectors, near.numbers, near.texts, pairs, contest, rule, pieces, logits, undecided)
+    count = _write_logits(vectors, near.numbers, near.texts, pairs, contest, rule, logits, undecided)
     return logits, undecided[:count]
 
 
@@ -67,27 +51,38 @@ class _Rivals(NamedTuple):
 
 
 @kernel(fastmath=True, forceinline=True)
-def _product(pieces: NDArray[np.float32], others: NDArray[np.float32], other: int) -> float:
+def _product(vectors: NDArray[np.number], row: int, others: NDArray[np.float32], other: int) -> float:
     total = np.float32(0)
-    for piece in range(pieces.shape[0]):
-        for j in range(DEPTH):
-            total += pieces[piece, 0, np.uint64(j)] * others[other, piece, np.uint64(j)]
+    for j in range(vectors.shape[1]):
+        total += np.float32(vectors[row, j]) * others[other, j]
     return total
 
 
 @kernel(fastmath=True, forceinline=True)
-def _rivals(pieces: NDArray[np.float32], inverse: float, classes: NDArray[np.float32], pair: int) -> _Rivals:
-    nearest, next_nearest = unpacked_pair(pair)
-    cosine = inverse * _product(pieces, classes, nearest)
-    next_cosine = inverse * _product(pieces, classes, max(next_nearest, 0))
-    return _Rivals(
-        nearest, next_nearest, cosine, next_cosine if next_nearest >= 0 else np.float32(-NO_COSINE)
-    )
+def _first_products(
+    vectors: NDArray[np.number],
+    row: int,
+    classes: NDArray[np.float32],
+    nearest: int,
+    next_nearest: int,
+    sides: NDArray[np.float32],
+    text: int,
+) -> tuple[float, float, float, float]:
+    """Of a vector with itself, two classes and a text: each of its numbers is widened once."""
+    square, first, second, third = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for j in range(vectors.shape[1]):
+        value = np.float32(vectors[row, j])
+        square += value * value
+        first += value * classes[nearest, j]
+        second += value * classes[next_nearest, j]
+        third += value * sides[text, j]
+    return square, first, second, third
 
 
 @kernel(fastmath=True, forceinline=True)
 def _barrier(
-    pieces: NDArray[np.float32],
+    vectors: NDArray[np.number],
+    row: int,
     inverse: float,
     sides: NDArray[np.float32],
     generic: NDArray[np.float32],
@@ -96,8 +91,17 @@ def _barrier(
     """What a centred text must beat: the nearest negative, where there is any."""
     barrier = np.float32(-NO_COSINE)
     for index in range(texts, generic.size):
-        barrier = max(barrier, inverse * _product(pieces, sides, index) - generic[index])
+        barrier = max(barrier, inverse * _product(vectors, row, sides, index) - generic[index])
     return barrier
+
+
+@kernel(forceinline=True)
+def _first_text(near_texts: NDArray[np.uint8], place: int) -> int:
+    """The first of the texts that a vector is near to: one at least."""
+    group = 0
+    while near_texts[place, group] == 0:
+        group += 1
+    return group * LANES + lowest_bit(near_texts[place, group])
 
 
 @kernel(fastmath=True, forceinline=True)
@@ -138,7 +142,6 @@ def _write_logits(
     pairs: NDArray[np.uint32],
     contest: Contest,
     rule: ScoreRule,
-    pieces: NDArray[np.float32],
     logits: NDArray[np.float32],
     undecided: NDArray[np.int32],
 ) -> int:
@@ -146,18 +149,26 @@ def _write_logits(
     sides, classes, generic, related = contest  # taken out of the loop: there it would be counted
     count = 0
     for place in range(near.size):
-        pair = pairs[near[place]]
+        pair, row = pairs[near[place]], near[place]
         decided = pair != NOT_NOTED
         if decided:
-            inverse = np.float32(1) / np.sqrt(put(vectors, near[place], pieces, 0))
-            rivals = _rivals(pieces, inverse, classes, pair)
-            barrier = _barrier(pieces, inverse, sides, generic, logits.shape[1])
+            nearest, next_nearest = unpacked_pair(pair)
+            first = _first_text(near_texts, place)
+            square, cosine, next_cosine, product = _first_products(
+                vectors, row, classes, nearest, max(next_nearest, 0), sides, first
+            )
+            inverse = np.float32(1) / np.sqrt(square)
+            next_cosine = inverse * next_cosine if next_nearest >= 0 else np.float32(-NO_COSINE)
+            rivals = _Rivals(nearest, next_nearest, inverse * cosine, next_cosine)
+            barrier = _barrier(vectors, row, inverse, sides, generic, logits.shape[1])
             for group in range(near_texts.shape[1]):
                 bits = near_texts[place, group]
                 while bits:
                     text = group * LANES + lowest_bit(bits)
                     bits = np.uint8(bits & (bits - np.uint8(1)))
-                    plain = inverse * _product(pieces, sides, text)
+                    if text != first:
+                        product = _product(vectors, row, sides, text)
+                    plain = inverse * product
                     centred = plain - generic[text]
                     if centred > barrier:
                         logits[place, text], sure = _decide(plain, centred, text, rivals, related, rule)

@@ -8,13 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.boxes import BoxArrays
 from rgbd_perception.mapping.bricks import Bricks
 from rgbd_perception.mapping.clusters import clusters
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.selection import ranked_by_weight, ranked_values
+from rgbd_perception.mapping.selection import ranked_values, value_of_rank
 
 _BEST_SHARE = 0.25
 """The score of a group is the mean over this share of its voxels, the best ones (a handful at least)."""
+_LOOKS_SAME = 1e4
+"""Scores are shown with so many steps from 0 to 1."""
 
 
 class Group(NamedTuple):
@@ -22,6 +25,24 @@ class Group(NamedTuple):
 
     score: float
     members: NDArray[np.int64]
+
+
+class RankedGroups(NamedTuple):
+    """The best groups of connected voxels that fit a text, best first: their common ``scores`` (m,), how many
+    ``voxels`` (m,), the usual class ``slots`` (m,) of these (0: none is known), when they were ``last_seen``
+    (m,), and their ``boxes``."""
+
+    scores: NDArray[np.float64]
+    voxels: NDArray[np.int64]
+    slots: NDArray[np.int64]
+    last_seen: NDArray[np.uint32]
+    boxes: BoxArrays
+
+
+NO_GROUPS = RankedGroups(
+    np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint32),
+    BoxArrays(np.empty((0, 3)), np.empty((0, 3)), np.empty(0)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,15 +126,33 @@ def ranked_groups(
     return [Group(float(best[group]), members[starts[group] : ends[group]]) for group in chosen]
 
 
+@kernel
 def best_groups(
     scores: NDArray[np.float64], sizes: NDArray[np.int64], least_voxels: int, least_score: float, most: int
 ) -> NDArray[np.int64]:
     """Numbers of the groups with ``scores`` (g,) and ``sizes`` (g,) in voxels that are large and good enough,
     at most ``most`` of them, best first."""
-    chosen = np.flatnonzero((sizes >= least_voxels) & (scores >= least_score))
+    chosen = np.empty(min(most, scores.size), np.int64)
+    count = 0
+    for group in range(scores.size):
+        if sizes[group] < least_voxels or scores[group] < least_score:
+            continue
+        place = count
+        while place > 0 and _goes_before(scores, sizes, group, chosen[place - 1]):
+            if place < chosen.size:
+                chosen[place] = chosen[place - 1]
+            place -= 1
+        if place < chosen.size:
+            chosen[place] = group
+            count = min(count + 1, chosen.size)
+    return chosen[:count]
+
+
+@kernel
+def _goes_before(scores: NDArray[np.float64], sizes: NDArray[np.int64], group: int, other: int) -> bool:
     # Scores that look the same are the same: then the larger group goes first.
-    order = np.lexsort((-sizes[chosen], -np.round(scores[chosen], 4)))
-    return chosen[order[:most]]
+    score, other_score = np.rint(scores[group] * _LOOKS_SAME), np.rint(scores[other] * _LOOKS_SAME)
+    return score > other_score or (score == other_score and sizes[group] > sizes[other])
 
 
 @kernel
@@ -134,7 +173,7 @@ def robust_best_of(scores: NDArray[np.float32], counts: NDArray[np.int32], least
     """``robust_best`` of scores (n,) that so many voxels (n,) have each."""
     size = counts.sum()
     count = min(size, max(least_voxels, int(np.ceil(_BEST_SHARE * size))))
-    least, _ = ranked_by_weight(scores, counts, size - count, size - count)
+    least = value_of_rank(scores, counts, size - count)
     total, above = 0.0, 0
     for i in range(scores.size):
         if scores[i] > least:

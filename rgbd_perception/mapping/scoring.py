@@ -23,13 +23,14 @@ centred) scores 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.exact_scores import Rivals, exact_logits, keep_reaching, rivals_of
 from rgbd_perception.mapping.near_vectors import Texts, near_vectors, texts_for
-from rgbd_perception.mapping.quick_scores import contest_of, quick_logits
+from rgbd_perception.mapping.quick_scores import Contest, quick_logits
 from rgbd_perception.mapping.score_rule import ScoreRule, logit, to_scores
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
@@ -151,7 +152,7 @@ def write_scores(
     out.
     """
     vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
-    texts, rivals = _tiles(query, vectors.dtype, rule.undecided)
+    texts, rivals = _texts(query, vectors.dtype, rule.undecided), _rivals(query)
 
     def score(first: int, last: int) -> None:
         part = slice(first, last)
@@ -178,8 +179,9 @@ def scores_of_at_least(
     missing is added.
     """
     vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
-    texts, rivals = _tiles(query, vectors.dtype, rule.offset + rule.least / rule.scale)
-    contest = contest_of(query.positive_and_negative, query.generic, query.classes, query.related)
+    texts = _texts(query, vectors.dtype, rule.offset + rule.least / rule.scale)
+    rivals = cache(partial(_rivals, query))
+    contest = Contest(query.positive_and_negative, query.classes, query.generic, query.related)
     nowhere = np.empty((0, query.texts.shape[0]), np.float32)
     parts: dict[tuple[int, int], tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
 
@@ -188,10 +190,11 @@ def scores_of_at_least(
         near = near_vectors(vectors[part], used[part], texts, rule, nowhere)
         found = near.numbers
         if pairs is None:
-            logits = exact_logits(vectors[part], found, rivals, rule)
+            logits = exact_logits(vectors[part], found, rivals(), rule)
         else:
             logits, undecided = quick_logits(vectors[part], near, pairs[part], contest, rule)
-            logits[undecided] = exact_logits(vectors[part], found[undecided], rivals, rule, pairs[part])
+            if undecided.size:
+                logits[undecided] = exact_logits(vectors[part], found[undecided], rivals(), rule, pairs[part])
         kept = keep_reaching(found, logits, rule.least)
         to_scores(logits[:kept].reshape(-1), rule.least)
         parts[first, last] = found[:kept] + np.int32(first), logits[:kept]
@@ -210,13 +213,13 @@ def _used(vectors: NDArray[np.number], in_use: NDArray[np.bool_] | None) -> NDAr
     return np.ones(vectors.shape[0], np.bool_) if in_use is None else in_use
 
 
-def _tiles(query: QueryVectors, kind: np.dtype[np.number], near: float) -> tuple[Texts, Rivals]:
-    """The query for vectors of a ``kind``, of which those with a centred cosine of ``near`` are looked at."""
-    both, count = query.positive_and_negative, query.texts.shape[0]
-    return (
-        texts_for(kind, both, query.generic, count, near),
-        rivals_of(both, query.generic, query.classes, query.related),
-    )
+def _texts(query: QueryVectors, kind: np.dtype[np.number], near: float) -> Texts:
+    """For vectors of a ``kind``, of which those with a centred cosine of ``near`` are looked at."""
+    return texts_for(kind, query.positive_and_negative, query.generic, query.texts.shape[0], near)
+
+
+def _rivals(query: QueryVectors) -> Rivals:
+    return rivals_of(query.positive_and_negative, query.generic, query.classes, query.related)
 
 
 def _rule(calibration: ScoreCalibration, least: float) -> ScoreRule:

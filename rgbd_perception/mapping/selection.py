@@ -47,7 +47,7 @@ def _in_bin(
     return np.partition(inside, rank)[rank]
 
 
-@kernel(fastmath=NO_NAN)
+@kernel
 def ranked_by_weight(
     values: NDArray[np.floating], weights: NDArray[np.integer], low_rank: int, high_rank: int
 ) -> tuple[float, float]:
@@ -58,11 +58,16 @@ def ranked_by_weight(
         return values[0], values[0]
     low, low_weights, low_rank = _of_rank(values, weights, bins, sums, low_rank)
     high, high_weights, high_rank = _of_rank(values, weights, bins, sums, high_rank)
-    while _weigh(low, low_weights, bins, sums):
-        low, low_weights, low_rank = _of_rank(low, low_weights, bins, sums, low_rank)
-    while _weigh(high, high_weights, bins, sums):
-        high, high_weights, high_rank = _of_rank(high, high_weights, bins, sums, high_rank)
-    return low[0], high[0]
+    return value_of_rank(low, low_weights, low_rank), value_of_rank(high, high_weights, high_rank)
+
+
+@kernel
+def value_of_rank(values: NDArray[np.floating], weights: NDArray[np.integer], rank: int) -> float:
+    """The value at one such place."""
+    bins, sums = np.empty(values.size, np.uint8), np.empty(_BINS, np.int64)
+    while _weigh(values, weights, bins, sums):
+        values, weights, rank = _of_rank(values, weights, bins, sums, rank)
+    return values[0]
 
 
 @kernel(fastmath=NO_NAN)
@@ -102,5 +107,9 @@ def _of_rank(
     while rank >= sums[chosen]:
         rank -= sums[chosen]
         chosen += 1
-    inside = bins[: values.size] == chosen
-    return values[inside], weights[inside], rank
+    inside, own = np.empty(values.size, values.dtype), np.empty(values.size, weights.dtype)
+    found = 0
+    for i in range(values.size):  # without a branch, which nobody could foresee
+        inside[found], own[found] = values[i], weights[i]
+        found += bins[i] == chosen
+    return inside[:found], own[:found], rank

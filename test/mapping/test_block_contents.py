@@ -48,9 +48,9 @@ def _decoded(contents: BlockContents) -> dict[tuple[int, int], list[tuple[int, i
     found = {}
     for number in np.flatnonzero(keys != NO_KEY):
         for half in range(HALVES):
-            at = HALVES * number + half
-            own = lists.codes[lists.code_at[at] : lists.code_at[at] + lists.code_size[at]]
-            entries = lists.list_at[at] + own.astype(np.int64)
+            at = lists.halves[HALVES * number + half]
+            own = lists.codes[at["code_at"] :][: at["code_size"]]
+            entries = at["list_at"] + own.astype(np.int64)
             pairs = zip(lists.embeddings[entries].tolist(), lists.classes[entries].tolist(), strict=True)
             found[int(keys[number]), half] = list(pairs)
     return found

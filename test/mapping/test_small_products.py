@@ -7,30 +7,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbd_perception.mapping.products import DEPTH, LANES, ROWS
-from rgbd_perception.mapping.small_products import multiply_small, put_small, rounded_side_by_side
+from rgbd_perception.mapping.products import DEPTH, LANES
+from rgbd_perception.mapping.small_products import TILE, multiply_small, rounded_side_by_side, small_tile
 
 
 def _products(vectors, others):
-    """((n, m) products, (m,) stated errors, (n,) squares) for n <= ROWS."""
+    """((n, m) products, (m,) stated errors, (n,) squares) of n vectors."""
     across = rounded_side_by_side(others.astype(np.float32))
     assert across.pairs.shape[1] % LANES == 0 and 2 * across.pairs.shape[0] % DEPTH == 0
-    pieces = np.zeros((2 * across.pairs.shape[0] // DEPTH, ROWS, DEPTH), np.int16)
-    products, squares = np.full((ROWS, across.pairs.shape[1]), -1, np.int32), np.empty(ROWS, np.int64)
-    put_small(vectors, 0, vectors.shape[0], pieces, squares)
-    multiply_small(pieces, across.pairs, products)
-    assert not products[:, others.shape[0] :].any()
-    found = (
-        products[: vectors.shape[0], : others.shape[0]].astype(np.float64) * across.units[: others.shape[0]]
+    tile, products, squares = small_tile(across.pairs), [], []
+    for first in range(0, vectors.shape[0], TILE):
+        count = min(TILE, vectors.shape[0] - first)
+        multiply_small(vectors, first, across.pairs, *tile)
+        assert not tile.products[others.shape[0] :].any()
+        assert not tile.products[:, count:].any() and not tile.squares[count:].any()
+        products.append(tile.products[: others.shape[0], :count].T.astype(np.float64))
+        squares.extend(tile.squares[:count].tolist())
+    return (
+        np.concatenate(products) * across.units[: others.shape[0]],
+        across.errors[: others.shape[0]],
+        squares,
     )
-    return found, across.errors[: others.shape[0]], squares[: vectors.shape[0]]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    count=st.integers(1, ROWS),
+    count=st.integers(1, 3 * TILE),
     others=st.integers(0, 45),
-    depth=st.integers(1, 3 * DEPTH),
+    depth=st.one_of(st.integers(1, 3 * DEPTH), st.sampled_from([DEPTH, 2 * DEPTH])),
     size=st.sampled_from([1e-6, 1.0, 1e4]),
     seed=st.integers(0, 1 << 16),
 )
@@ -44,7 +48,7 @@ def test_products_are_within_the_stated_error(count, others, depth, size, seed):
     rounding = 1e-6 * lengths[:, None] * np.linalg.norm(few, axis=1)
     assert np.all(np.abs(found - exact) <= lengths[:, None] * errors + rounding)
     assert np.all(errors <= 1e-4 * np.sqrt(depth) * size * 5)
-    assert squares.tolist() == (wide**2).sum(axis=1).tolist()
+    assert squares == (wide**2).sum(axis=1).tolist()
 
 
 @pytest.mark.parametrize("depth", [1, 64, 516, 1500, 4096])
