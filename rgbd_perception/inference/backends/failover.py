@@ -58,6 +58,12 @@ class Failover:
         self._rows: NDArray[np.float32] | None = None
         self._is_closed = False
 
+    @property
+    def on_cpu(self) -> bool:
+        """See ``Backend``: of the one that runs now. May be asked for in other threads, beside a call."""
+        backend = self._backend
+        return backend is None or backend.on_cpu
+
     def set_classes(self, rows: NDArray[np.float32]) -> None:
         """See ``Backend``. Where these are too many for the one that runs, one of those behind it that
         takes them goes on in its place.

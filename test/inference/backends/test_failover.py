@@ -39,6 +39,7 @@ class Adder:
 
     facts = FACTS
     sizes = None
+    on_cpu = True
 
     def __init__(self, name: str, most_classes: int) -> None:
         self.name = name
@@ -120,6 +121,22 @@ def test_one_that_dies_again_makes_way(shop: Shop) -> None:
             backend(*IMAGES)
     assert backend.name == "second"
     assert_runs(backend)
+
+
+def test_where_the_one_that_runs_now_computes(shop: Shop) -> None:
+    backend = shop.start()
+    shop.opened[0].on_cpu = False
+    assert not backend.on_cpu
+    for _ in range(2):
+        shop.break_last()
+        with pytest.raises(FrameDropped, match="backend_failed"):
+            backend(*IMAGES)
+    assert backend.name == "second" and backend.on_cpu
+    shop.missing = {"first", "second"}
+    shop.break_last()
+    with pytest.raises(FrameDropped, match="backend_failed"):
+        backend(*IMAGES)
+    assert backend.on_cpu, "while there is none"
 
 
 def test_a_rare_failure_is_forgiven(shop: Shop) -> None:
