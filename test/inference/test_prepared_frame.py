@@ -116,7 +116,3 @@ def test_the_time_of_the_preparation_is_told(predictor: Predictor) -> None:
     prepared = predictor.prepare(make_frame(*SIZE))
     assert prepared.took_ms > 0
     assert predictor.run(prepared).step_ms["preprocess"] == prepared.took_ms
-
-
-def test_networks_on_the_processor_say_so(predictor: Predictor) -> None:
-    assert predictor.on_cpu
