@@ -67,20 +67,22 @@ class CameraModel:
 
 
 class CameraModels:
-    """The model of the latest camera info; rebuilt (rectification maps included) only when it changes."""
+    """The model of the latest camera info; rebuilt (rectification maps included) only when it changes.
+
+    Thread-safe.
+    """
 
     def __init__(self, policy: str = RECTIFY) -> None:
         self._policy = policy
-        self._key: tuple[Any, ...] | None = None
-        self._model: CameraModel | None = None
+        self._latest: tuple[tuple[Any, ...], CameraModel] | None = None
 
     def model(self, info: CameraInfo) -> CameraModel:
         """The model of ``info``. Raises FrameDropped, see :func:`camera_model`."""
         key = _identity(info)
-        if self._model is None or key != self._key:
-            self._model = camera_model(info, self._policy)
-            self._key = key
-        return self._model
+        latest = self._latest
+        if latest is None or key != latest[0]:
+            latest = self._latest = key, camera_model(info, self._policy)
+        return latest[1]
 
 
 def camera_model(info: CameraInfo, policy: str = RECTIFY) -> CameraModel:

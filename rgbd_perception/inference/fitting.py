@@ -6,6 +6,8 @@ the position of every cell stays exact.
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,8 +40,20 @@ class Fit:
     canvas: Size | None
 
 
+@dataclass(frozen=True, eq=False)
+class FittedImages:
+    """Images for a backend, and how they were fitted.
+
+    They may be those of the caller; else nobody writes to them as long as this object is held.
+    """
+
+    color: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    fit: Fit
+
+
 class Fitter:
-    """Brings images to the sizes of a backend. Its canvases are made once for each size."""
+    """Brings images to the sizes of a backend. Several threads may call it at a time."""
 
     def __init__(self, input_size: Size, sizes: tuple[Size, ...] | None, policy: SizePolicy) -> None:
         """``input_size``: what a network was made for; ``sizes``: what it takes, None: any."""
@@ -47,7 +61,7 @@ class Fitter:
             raise UserError(f"expected the size policy {' or '.join(SIZE_POLICIES)}, got {policy!r}")
         self._input_size, self._sizes, self._policy = input_size, sizes, policy
         self._fits: dict[Size, Fit] = {}
-        self._canvases: dict[tuple[Size, Size], tuple[NDArray[np.uint8], NDArray[np.float32]]] = {}
+        self._canvases = _Canvases((0, 0), Fit(1, (0, 0)))
 
     def fit(self, shape: Size) -> Fit:
         """For images of ``shape`` (H, W). Raises FrameDropped ``size_mismatch`` where the policy refuses."""
@@ -55,24 +69,18 @@ class Fitter:
             self._fits[shape] = self._find(shape)
         return self._fits[shape]
 
-    def __call__(
-        self, color: NDArray[np.uint8], depth: NDArray[np.float32]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Images for the backend; they may be those of the caller, or valid only until the next call."""
+    def __call__(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> FittedImages:
+        """Images (H, W, 3) and (H, W) for the backend. Raises FrameDropped like ``fit``."""
         fit = self.fit((color.shape[0], color.shape[1]))
         if fit.factor > 1:
             color, depth = shrink_color(color, fit.factor), shrink_depth(depth, fit.factor)
         if fit.canvas is None:
-            return color, depth
+            return FittedImages(color, depth, fit)
         size = color.shape[0], color.shape[1]
-        canvases = self._canvases.get((size, fit.canvas))
-        if canvases is None:
-            canvases = np.empty((*fit.canvas, 3), np.uint8), np.zeros(fit.canvas, np.float32)
-            canvases[0][:] = MARGIN_COLOR
-            self._canvases = {(size, fit.canvas): canvases}
-        canvases[0][: size[0], : size[1]] = color
-        canvases[1][: size[0], : size[1]] = depth
-        return canvases
+        canvases = self._canvases
+        if (canvases.size, canvases.fit) != (size, fit):
+            canvases = self._canvases = _Canvases(size, fit)
+        return canvases.place(color, depth)
 
     def _find(self, shape: Size) -> Fit:
         factor = downscale_factor(shape, self._input_size)
@@ -93,3 +101,31 @@ class Fitter:
             if canvases:
                 return Fit(factor, min(canvases, key=lambda s: s[0] * s[1]))
             factor += 1
+
+
+class _Canvases:
+    """Canvases with a margin around images of ``size``, as many as are held at a time: a frame that runs, one
+    that waits for its turn, one that is being prepared.
+    """
+
+    def __init__(self, size: Size, fit: Fit) -> None:
+        self.size, self.fit = size, fit
+        self._free: deque[tuple[NDArray[np.uint8], NDArray[np.float32]]] = deque()
+
+    def place(self, color: NDArray[np.uint8], depth: NDArray[np.float32]) -> FittedImages:
+        """The images on a canvas, which is free again when the result is gone."""
+        try:
+            canvas = self._free.pop()
+        except IndexError:
+            canvas = self._make()
+        canvas[0][: self.size[0], : self.size[1]] = color
+        canvas[1][: self.size[0], : self.size[1]] = depth
+        images = FittedImages(*canvas, self.fit)
+        weakref.finalize(images, self._free.append, canvas)
+        return images
+
+    def _make(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        assert self.fit.canvas is not None
+        color = np.empty((*self.fit.canvas, 3), np.uint8)
+        color[:] = MARGIN_COLOR
+        return color, np.zeros(self.fit.canvas, np.float32)

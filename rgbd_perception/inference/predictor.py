@@ -16,13 +16,14 @@ from rgbd_perception.inference.classes import Classes, make_classes
 from rgbd_perception.inference.fitting import Fitter, SizePolicy
 from rgbd_perception.inference.loading_report import LoadingReport
 from rgbd_perception.inference.masks import upsample_masks
+from rgbd_perception.inference.prepared_frame import PreparedFrame
 from rgbd_perception.vocabulary import Vocabulary
 
 
 class Predictor:
     """A network with its weights and a vocabulary.
 
-    Not thread-safe: one thread at a time may call it.
+    Not thread-safe: one thread at a time may call it; but beside that others may prepare frames.
     """
 
     vocabulary: Vocabulary
@@ -96,18 +97,38 @@ class Predictor:
             self._backend.set_classes(classes.rows)
         self.vocabulary, self.class_embeddings = classes.vocabulary, classes.text_embeddings
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the network takes the cores that frames would be prepared on."""
+        return self._backend.on_cpu
+
     def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
+        """``prepare`` and ``run`` in a row."""
+        return self.run(self.prepare(frame), masks)
+
+    def prepare(self, frame: RgbdFrame) -> PreparedFrame:
+        """All that can be done before the network is free. May run in other threads, beside ``run``.
+
+        Raises FrameDropped ``size_mismatch`` where frames of another size are to be rejected.
+        """
+        started = time.perf_counter()
+        images = self._fitter(frame.color, frame.depth)
+        return PreparedFrame(frame, images, (time.perf_counter() - started) * 1e3)
+
+    def run(self, prepared: PreparedFrame, masks: bool = True) -> Prediction:
         """Labels, confidence, embeddings of the grid; with ``masks`` labels and confidence of each pixel too.
 
-        Depth that is missing, not finite, negative or beyond 20 m counts as missing. Raises FrameDropped
-        ``prediction_not_finite`` where the network gives NaN, so that none gets into a map, and
-        ``size_mismatch`` where frames of another size are to be rejected.
+        Depth that is missing, not finite, negative or beyond 20 m counts as missing. The classes are those of
+        this moment. Raises FrameDropped ``prediction_not_finite`` where the network gives NaN, so that none
+        gets into a map, and ``model_exchanged`` where another predictor has prepared the frame, to images
+        that this network does not take.
         """
-        clock = _Clock()
+        frame, images = prepared.frame, prepared.images
+        if images.fit != self._fitter.fit(frame.shape):
+            raise FrameDropped("model_exchanged", "it was prepared for a network of another input size")
+        clock = _Clock(preprocess=prepared.took_ms)
         stride = self.stride(frame.shape)
-        images = self._fitter(frame.color, frame.depth)
-        clock.lap("preprocess")
-        grid = self._backend(*images, scores=masks)
+        grid = self._backend(images.color, images.depth, scores=masks)
         clock.lap("network")
         grid = _cut(grid, -(-frame.shape[0] // stride), -(-frame.shape[1] // stride))
         if not (grid.confidence > 0).all():  # false for NaN too
@@ -145,10 +166,10 @@ def _cut(grid: GridOutput, height: int, width: int) -> GridOutput:
 
 
 class _Clock:
-    """Milliseconds between laps."""
+    """Milliseconds between laps; ``before``: of steps that are over."""
 
-    def __init__(self) -> None:
-        self.step_ms: dict[str, float] = {}
+    def __init__(self, **before: float) -> None:
+        self.step_ms = before
         self._last = time.perf_counter()
 
     def lap(self, step: str) -> None:

@@ -1,6 +1,10 @@
 """The node ``perception``: color, depth and camera info in; labels and embeddings out.
 
-    callbacks (executor thread): count, pair ──► newest frame ──► worker: convert, rectify, network, publish
+    callbacks (executor thread): count, pair ──► newest frame ──► worker: convert, rectify, fit,
+                                                                          network, publish
+
+Where the network is not on the processor, the next frame is converted, rectified and fitted beside it, in a
+thread of its own.
 
 A lifecycle node. The network is loaded in the background after configuring (minutes, if an engine is built);
 a node that starts itself is inactive until then. It subscribes to the camera when it is active *and* the
@@ -12,6 +16,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -22,7 +27,9 @@ from rgbd_perception.bookkeeping import FrameLedger, StepTimer
 from rgbd_perception.camera_model import CameraModels
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.inference.prepared_frame import PreparedFrame
 from rgbd_perception.ros import diagnostics
+from rgbd_perception.ros.ahead_worker import AheadWorker
 from rgbd_perception.ros.background import BackgroundThread
 from rgbd_perception.ros.drops import DropReporter
 from rgbd_perception.ros.images import color_from_message, depth_from_message
@@ -30,20 +37,34 @@ from rgbd_perception.ros.managed_node import ManagedNode
 from rgbd_perception.ros.messages import to_nanoseconds
 from rgbd_perception.ros.pairing import Pair, Pairer
 from rgbd_perception.ros.parameters import declare
-from rgbd_perception.ros.perception_outputs import PerceptionOutputs
-from rgbd_perception.ros.perception_parameters import PerceptionParameters
+from rgbd_perception.ros.perception_outputs import PerceptionOutputs, Wanted
+from rgbd_perception.ros.perception_parameters import ALWAYS, AUTO, PerceptionParameters
 from rgbd_perception.ros.predictor_slot import PredictorSlot
 from rgbd_perception.ros.predictors import PredictorFactory, load_predictor
 from rgbd_perception.ros.qos import sensor_input
 from rgbd_perception.ros.rate_limit import RateLimit
 from rgbd_perception.ros.runtime import spin_node
 from rgbd_perception.ros.type_errors import forget_type_errors
-from rgbd_perception.ros.worker import NewestFrameWorker
 from rgbd_perception.srv import SetVocabulary
 from rgbd_perception.vocabulary import Vocabulary
 
 ImagePair = Pair[Image, Image, CameraInfo]
 FrameSink = Callable[[RgbdFrame, Prediction], None]
+
+
+@dataclass(frozen=True)
+class ReadyFrame:
+    """A frame that waits for the network.
+
+    wanted   what somebody listens to, when the preparation began
+    arrival  time.monotonic() of color
+    took_s   seconds of the preparation
+    """
+
+    prepared: PreparedFrame
+    wanted: Wanted
+    arrival: float
+    took_s: float
 
 
 class PerceptionNode(ManagedNode):
@@ -78,7 +99,7 @@ class PerceptionNode(ManagedNode):
         self._active = False
         self._activates_itself = self.parameters.autostart
         self._outputs: PerceptionOutputs | None = None
-        self._worker: NewestFrameWorker[ImagePair] | None = None
+        self._worker: AheadWorker[ImagePair, ReadyFrame] | None = None
         self._inputs: list[Subscription] = []
         self._pairer: Pairer[Image, Image, CameraInfo] = Pairer(
             self._drop, slop_ns=round(self.parameters.slop * 1e9)
@@ -109,8 +130,13 @@ class PerceptionNode(ManagedNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Create the outputs and the worker, and begin to load the network."""
         self._outputs = PerceptionOutputs(self, self.timer, with_color=self.parameters.frame_color)
-        self._worker = NewestFrameWorker(
-            self._process, drop=self._drop, done=self.ledger.processed, name="perception worker"
+        self._worker = AheadWorker(
+            self._prepare,
+            self._process,
+            ahead=self._prepares_ahead,
+            drop=self._drop,
+            done=self.ledger.processed,
+            name="perception worker",
         )
         self._network.open()
         self._background.run(self._load)
@@ -235,26 +261,40 @@ class PerceptionNode(ManagedNode):
         if self._worker is not None:
             self._worker.drain(timeout_s=10.0)
 
-    def _process(self, pair: ImagePair) -> None:
-        """Worker thread: one frame from messages to messages. Raises FrameDropped."""
-        outputs, sink = self._outputs, self.frame_sink
-        if outputs is None:
-            raise FrameDropped("shutdown", "the node is being stopped")
-        wanted = outputs.wanted()
-        if not wanted.anything and sink is None:
+    def _prepares_ahead(self) -> bool:
+        policy = self.parameters.prepare_ahead
+        return policy == ALWAYS or (policy == AUTO and not self._network.on_cpu)
+
+    def _prepare(self, pair: ImagePair) -> ReadyFrame:
+        """Worker threads: all that a frame needs before the network. Raises FrameDropped."""
+        began = time.monotonic()
+        wanted = self._existing_outputs().wanted()
+        if not wanted.anything and self.frame_sink is None:
             raise FrameDropped("no_subscriber", "nobody subscribes to an output")
-        self.timer.add("wait", (time.monotonic() - pair.arrival) * 1e3)
         with self.timer.measure("convert"):
             frame = self._frame_of(pair)
-        with self.timer.measure("predict"):
-            prediction, vocabulary = self._network.predict(frame, wanted.masks)
+        prepared = self._network.prepare(frame)
+        return ReadyFrame(prepared, wanted, pair.arrival, time.monotonic() - began)
+
+    def _process(self, ready: ReadyFrame) -> None:
+        """Worker thread: one frame from the network to messages. Raises FrameDropped."""
+        outputs, frame, preprocess_ms = self._existing_outputs(), ready.prepared.frame, ready.prepared.took_ms
+        began = time.monotonic()
+        self.timer.add("wait", (began - ready.arrival - ready.took_s) * 1e3)
+        prediction, vocabulary = self._network.predict(ready.prepared, ready.wanted.masks)
+        self.timer.add("predict", (time.monotonic() - began) * 1e3 + preprocess_ms)
         for step, milliseconds in prediction.step_ms.items():
             self.timer.add(f"predict/{step}", milliseconds)
-        outputs.publish(frame, prediction, vocabulary, wanted)
-        if sink is not None:
-            sink(frame, prediction)
-        self.timer.add("total", (time.monotonic() - pair.arrival) * 1e3)
+        outputs.publish(frame, prediction, vocabulary, ready.wanted)
+        if self.frame_sink is not None:
+            self.frame_sink(frame, prediction)
+        self.timer.add("total", (time.monotonic() - ready.arrival) * 1e3)
         self.rate.mark()
+
+    def _existing_outputs(self) -> PerceptionOutputs:
+        if self._outputs is None:
+            raise FrameDropped("shutdown", "the node is being stopped")
+        return self._outputs
 
     def _frame_of(self, pair: ImagePair) -> RgbdFrame:
         camera = self._cameras.model(pair.info)

@@ -8,6 +8,10 @@ from rgbd_perception.camera_model import DISTORTION_POLICIES, RECTIFY
 from rgbd_perception.ros.parameters import parameter
 from rgbd_perception.ros.qos import RELIABILITIES
 
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
+PREPARE_AHEAD = (AUTO, ALWAYS, NEVER)
+"""When a frame is prepared beside the network of the one before. Not "on": YAML reads that as true."""
+
 
 @dataclass(frozen=True)
 class PerceptionParameters:
@@ -21,6 +25,12 @@ class PerceptionParameters:
     labels: tuple[str, ...] = parameter((), "class names for the masks; empty: those of the model")
     network_threads: int = parameter(
         0, "CPU threads of the network; 0: half of the cores, the others are for mapping and ROS", minimum=0
+    )
+    prepare_ahead: str = parameter(
+        AUTO,
+        "whether a frame is converted, rectified and shrunk while the network computes the one before; auto: "
+        "where the network is not on the processor, which then has cores to spare",
+        choices=PREPARE_AHEAD,
     )
     slop: float = parameter(
         0.02, "largest distance in time of color and depth", unit="s", minimum=0.0, maximum=1.0

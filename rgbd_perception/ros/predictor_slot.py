@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.loading_report import LoadingReport
+from rgbd_perception.inference.prepared_frame import PreparedFrame
 from rgbd_perception.inference.weights import untrained_note
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.ros.predictors import FramePredictor, PredictorFactory
@@ -78,12 +79,21 @@ class PredictorSlot:
         self._on_change()
         return classes.vocabulary
 
-    def predict(self, frame: RgbdFrame, masks: bool) -> tuple[Prediction, Vocabulary]:
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the network takes the processor's cores, as far as we know: true while none is loaded."""
+        predictor = self._predictor
+        return predictor is None or predictor.on_cpu
+
+    def prepare(self, frame: RgbdFrame) -> PreparedFrame:
+        """All that can be done beside ``predict``, for ``predict``. Raises FrameDropped like that."""
+        return _present(self._predictor).prepare(frame)
+
+    def predict(self, prepared: PreparedFrame, masks: bool) -> tuple[Prediction, Vocabulary]:
         """The prediction and what its labels mean. Raises FrameDropped ``shutdown``: no network."""
         with self._lock:
-            if self._predictor is None:
-                raise FrameDropped("shutdown", "the node is being stopped")
-            return self._predictor(frame, masks=masks), self._predictor.vocabulary
+            predictor = _present(self._predictor)
+            return predictor.run(prepared, masks=masks), predictor.vocabulary
 
     def details(self) -> dict[str, object]:
         """For diagnostics."""
@@ -115,3 +125,9 @@ class PredictorSlot:
             old, self._predictor = self._predictor, predictor
         if old is not None:
             old.close()
+
+
+def _present(predictor: FramePredictor | None) -> FramePredictor:
+    if predictor is None:
+        raise FrameDropped("shutdown", "the node is being stopped")
+    return predictor

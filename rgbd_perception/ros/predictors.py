@@ -9,6 +9,7 @@ from typing import Protocol
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.classes import Classes
 from rgbd_perception.inference.loading_report import LoadingReport
+from rgbd_perception.inference.prepared_frame import PreparedFrame
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.vocabulary import Vocabulary
 
@@ -25,14 +26,21 @@ class FramePredictor(Protocol):
     def backend(self) -> str:
         """Name of what runs the network."""
 
-    def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
-        """Labels of the grid, and of every pixel where ``masks``."""
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the network takes the cores that frames would be prepared on."""
+
+    def prepare(self, frame: RgbdFrame) -> PreparedFrame:
+        """What can be done before the network is free; may run beside all else. Raises FrameDropped."""
+
+    def run(self, prepared: PreparedFrame, masks: bool = True) -> Prediction:
+        """Labels of the grid, and of every pixel where ``masks``. Raises FrameDropped."""
 
     def make_classes(self, names: Sequence[str]) -> Classes:
-        """Class names to what ``use_classes`` takes; slow, may run beside a call. Raises UserError."""
+        """Class names to what ``use_classes`` takes; slow, may run beside ``run``. Raises UserError."""
 
     def use_classes(self, classes: Classes) -> None:
-        """Use them from now on; not beside a call. Raises UserError where they are too many."""
+        """Use them from now on; not beside ``run``. Raises UserError where they are too many."""
 
     def close(self) -> None:
         """Free what the network holds."""

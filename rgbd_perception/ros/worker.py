@@ -58,10 +58,16 @@ class NewestFrameWorker(Generic[Item]):
         if unused is not None:
             self._drop(*unused)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an item waits or is being processed."""
+        with self._changed:
+            return bool(self._slot) or self._busy
+
     def drain(self, timeout_s: float) -> bool:
         """Wait until nothing waits and nothing runs; False when that takes longer than ``timeout_s``."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._slot and not self._busy, timeout_s)
+            return self._changed.wait_for(lambda: not self.is_busy, timeout_s)
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Finish what runs, drop what waits, end the thread. False when that takes too long."""

@@ -32,11 +32,15 @@ INFO = GraphInfo(
     max_classes=CLASSES,
 )
 
-_GRAPH = f"""<ir_version: 8, opset_import: ["" : 17]>
-frame (uint8[{SIZE[0]},{SIZE[1]},3] color, float[{SIZE[0]},{SIZE[1]}] depth,
+
+def _graph(height: int, width: int) -> str:
+    """The form of an exported network, for images of this size."""
+    grid = f"{height // STRIDE},{width // STRIDE}"
+    return f"""<ir_version: 8, opset_import: ["" : 17]>
+frame (uint8[{height},{width},3] color, float[{height},{width}] depth,
        float[{CLASSES},{DIM}] class_matrix, float[{CLASSES}] class_offset)
-  => (int32[{GRID[0]},{GRID[1]}] labels, float[{GRID[0]},{GRID[1]}] confidence,
-      float16[{GRID[0]},{GRID[1]},{CLASSES}] log_probability, float16[{GRID[0]},{GRID[1]},{DIM}] embedding)
+  => (int32[{grid}] labels, float[{grid}] confidence,
+      float16[{grid},{CLASSES}] log_probability, float16[{grid},{DIM}] embedding)
 <int64[1] first = {{0}}, int64[2] ahead = {{0, 1}}>
 {{
   rgb = Cast <to = 1> (color)
@@ -63,12 +67,14 @@ frame (uint8[{SIZE[0]},{SIZE[1]},3] color, float[{SIZE[0]},{SIZE[1]}] depth,
 """
 
 
-def write_frame_file(path: Path, seed: int = 0, precision: str = "fp32") -> Path:
-    """Write the file; ``seed`` decides the weights."""
-    model = parse_model(_GRAPH)
+def write_frame_file(
+    path: Path, seed: int = 0, precision: str = "fp32", size: tuple[int, int] = SIZE
+) -> Path:
+    """Write the file for images of ``size``, multiples of STRIDE; ``seed`` decides the weights."""
+    model = parse_model(_graph(*size))
     weight = np.random.default_rng(seed).standard_normal((DIM, 4, STRIDE, STRIDE)).astype(np.float32)
     model.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
-    info = dataclasses.replace(INFO, precision=precision, fingerprint=f"{seed:012x}")
+    info = dataclasses.replace(INFO, precision=precision, fingerprint=f"{seed:012x}", size=size)
     model.metadata_props.add(key=KEY, value=info.to_json())
     rows = np.random.default_rng(7).standard_normal((len(INFO.labels), DIM)).astype(np.float32)
     model.metadata_props.add(key=KEY_ROWS["class_embeddings"], value=format_rows(rows))

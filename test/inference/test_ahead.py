@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
-from rgbd_perception.inference import Predictor, depth_blocks, masks
+from rgbd_perception.inference import Predictor, depth_blocks, depth_bytes, masks
 from rgbd_perception.inference.ahead import warm_up
+from rgbd_perception.inference.backends.graph_io import encode_depth
+from test.inference import frame_file
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -15,7 +19,7 @@ def test_frames_compile_nothing_any_more(read_only):
     """Whether a frame came as a message (read-only) or not, and with images that are shrunk."""
     warm_up()
     # What others call comes with them from the cache.
-    kernels = masks._interpolate, depth_blocks._pick, depth_blocks._pick_of_four
+    kernels = masks._interpolate, depth_blocks._pick, depth_blocks._pick_of_four, depth_bytes._round
     compiled = [list(kernel.signatures) for kernel in kernels]
     assert all(compiled)
     color = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
@@ -23,4 +27,5 @@ def test_frames_compile_nothing_any_more(read_only):
     color.flags.writeable = depth.flags.writeable = not read_only
     frame = RgbdFrame(color, depth, CameraIntrinsics(500.0, 500.0, 319.5, 239.5, 640, 480))
     Predictor("rgbd_mini", backend="onnxruntime")(frame)
+    encode_depth(depth, replace(frame_file.INFO, depth="millimetres"))
     assert [list(kernel.signatures) for kernel in kernels] == compiled

@@ -50,7 +50,8 @@ def test_families(name: str, settings: dict[str, str], tmp_path: Path) -> None:
     space = "all-MiniLM-L6-v2" if network.has_embeddings else ""
     save_weights(weights, network.state_dict(), WeightsInfo(name, settings, LABELS, space), rows)
     frame = make_frame(*SIZE)
-    network_input = Fitter(SIZE, None, "letterbox")(frame.color, frame.depth)
+    images = Fitter(SIZE, None, "letterbox")(frame.color, frame.depth)
+    network_input = images.color, images.depth
     wanted = run(TorchBackend(LoadedNetwork(network, read_weights(weights))), network_input)
     for precision, tolerance in (("fp32", 1e-4), ("fp16", 0.05)):
         path = tmp_path / f"{precision}.onnx"

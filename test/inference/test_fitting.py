@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +26,8 @@ def images(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_network_of_one_size_always_gets_that_size(height: int, width: int) -> None:
     fitter = Fitter(NETWORK, (NETWORK,), "letterbox")
     factor = fitter.fit((height, width)).factor
-    color, depth = fitter(*images(height, width))
+    fitted = fitter(*images(height, width))
+    color, depth = fitted.color, fitted.depth
     assert color.shape == (*NETWORK, 3) and depth.shape == NETWORK
     rows, columns = -(-height // factor), -(-width // factor)
     assert rows <= NETWORK[0] and columns <= NETWORK[1]
@@ -34,7 +38,7 @@ def test_a_network_of_one_size_always_gets_that_size(height: int, width: int) ->
 def test_a_network_of_any_size_gets_the_images_themselves() -> None:
     color, depth = images(25, 31)
     found = Fitter(NETWORK, None, "letterbox")(color, depth)
-    assert found[0] is color and found[1] is depth
+    assert found.color is color and found.depth is depth
 
 
 def test_the_smallest_canvas_that_holds_the_image() -> None:
@@ -46,9 +50,39 @@ def test_the_smallest_canvas_that_holds_the_image() -> None:
 def test_a_camera_that_changes_its_resolution_in_flight() -> None:
     fitter = Fitter(NETWORK, (NETWORK,), "letterbox")
     for size in ((20, 30), (10, 10), (20, 30), (24, 32)):
-        color, depth = fitter(*images(*size))
-        assert depth.sum() == 2 * size[0] * size[1]
-        np.testing.assert_array_equal(color[: size[0], : size[1]], images(*size)[0])
+        fitted = fitter(*images(*size))
+        assert fitted.depth.sum() == 2 * size[0] * size[1]
+        np.testing.assert_array_equal(fitted.color[: size[0], : size[1]], images(*size)[0])
+
+
+def test_nobody_writes_to_images_that_are_held() -> None:
+    fitter, (color, depth) = Fitter(NETWORK, (NETWORK,), "letterbox"), images(20, 30)
+    held = [fitter(color + step, depth + step) for step in range(4)]
+    for step, fitted in enumerate(held):
+        np.testing.assert_array_equal(fitted.color[:20, :30], color + step)
+        np.testing.assert_array_equal(fitted.depth[:20, :30], depth + step)
+
+
+def test_memory_of_images_that_are_gone_is_used_again() -> None:
+    fitter = Fitter(NETWORK, (NETWORK,), "letterbox")
+    held = deque((fitter(*images(20, 30)) for _ in range(2)), maxlen=2)  # one runs, one waits
+    canvases = {}
+    for _ in range(20):
+        held.append(fitter(*images(20, 30)))
+        canvases[id(held[-1].color)] = held[-1].color
+    assert len(canvases) == 3, "and one is being prepared"
+
+
+def test_threads_share_no_canvas() -> None:
+    fitter = Fitter(NETWORK, (NETWORK,), "letterbox")
+
+    def fit(step: int) -> bool:
+        color, depth = images(20, 30 - step % 2)
+        fitted = fitter(color, depth + step)
+        return bool((fitted.depth[:20, : depth.shape[1]] == 2 + step).all())
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(fit, range(2000)))
 
 
 def test_rejecting_says_what_would_help() -> None:

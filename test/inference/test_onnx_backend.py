@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from rgbd_perception.bench.machine import resident_bytes
@@ -122,6 +123,13 @@ def test_which_backend_and_why(weights_path: Path, tiny_file: Path) -> None:
     assert (
         "not onnxruntime" in automatic.backend_reason and "rgbd-perception export" in automatic.backend_reason
     )
+
+
+def test_where_it_computes(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Predictor(tiny_file, backend="onnxruntime").on_cpu
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda session: providers)
+    assert not Predictor(tiny_file, backend="onnxruntime").on_cpu
 
 
 def test_options_that_make_no_sense() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import CameraIntrinsics, RgbdFrame
@@ -91,7 +92,7 @@ def test_own_vocabulary(predictor: Predictor) -> None:
     assert predictor.label_names == LABELS
     assert predictor.class_embeddings.shape == (5, 384)
     assert predictor.text_space == predictor.vocabulary.text_space == "all-MiniLM-L6-v2"
-    assert predictor.backend == "torch"
+    assert predictor.backend == "torch" and predictor.on_cpu == (not torch.cuda.is_available())
     assert predictor.model_id.startswith("rgbd_mini-")
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from rgbd_perception.errors import UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.classes import Classes
+from rgbd_perception.inference.fitting import Fit, FittedImages
 from rgbd_perception.inference.loading_report import LoadingReport
+from rgbd_perception.inference.prepared_frame import PreparedFrame
 from rgbd_perception.ros.perception_node import PerceptionNode
 from rgbd_perception.ros.perception_parameters import PerceptionParameters
 from rgbd_perception.ros.runtime import spin_node
@@ -28,12 +30,17 @@ class ColorPredictor:
     model_id = "strongest-channel"
     backend = "numpy"
     backend_reason = "numpy: for tests"
+    on_cpu = True
 
     def __init__(self, names: Sequence[str] = ("red", "green", "blue")) -> None:
         self.vocabulary = Vocabulary(names, "rgb")
         self.closed = False
 
-    def __call__(self, frame: RgbdFrame, masks: bool = True) -> Prediction:
+    def prepare(self, frame: RgbdFrame) -> PreparedFrame:
+        return PreparedFrame(frame, FittedImages(frame.color, frame.depth, Fit(1, None)), took_ms=0.25)
+
+    def run(self, prepared: PreparedFrame, masks: bool = True) -> Prediction:
+        frame = prepared.frame
         if frame.stamp_ns % 1000 == 666:
             raise ArithmeticError("a bug that only this frame wakes")
         height, width = frame.shape

@@ -23,6 +23,7 @@ from sensor_msgs.msg import Image
 from rgbd_perception.errors import FrameDropped
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.inference.loading_report import LoadingReport
+from rgbd_perception.inference.prepared_frame import PreparedFrame
 from rgbd_perception.ros.diagnostics import latencies_of, values_of
 from rgbd_perception.ros.environment import fastdds_environment
 from rgbd_perception.ros.images import image_to_numpy, numpy_to_image
@@ -323,6 +324,101 @@ def test_a_model_that_cannot_be_loaded_is_said_and_survived() -> None:
         )
         assert camera.status is not None and camera.status.level == b"\x02"
         assert not camera.is_heard()
+
+
+class GatedPredictor(ColorPredictor):
+    """Runs on the first frame only when the gate is open; notes what is prepared and when it runs."""
+
+    def __init__(self, on_cpu: bool) -> None:
+        super().__init__()
+        self.on_cpu = on_cpu
+        self.gate = threading.Event()
+        self.prepared: list[int] = []
+        self.runs: list[int] = []
+
+    def prepare(self, frame: RgbdFrame) -> PreparedFrame:
+        prepared = super().prepare(frame)
+        self.prepared.append(frame.stamp_ns)
+        return prepared
+
+    def run(self, prepared: PreparedFrame, masks: bool = True) -> Prediction:
+        self.runs.append(prepared.frame.stamp_ns)
+        assert self.gate.wait(60)
+        return super().run(prepared, masks)
+
+
+@contextmanager
+def running_gated(policy: str, on_cpu: bool) -> Iterator[tuple[PerceptionNode, Camera, GatedPredictor]]:
+    """The network is busy with the first frame."""
+    predictor = GatedPredictor(on_cpu)
+    with running("frame", factory=lambda *_: predictor, prepare_ahead=policy) as (node, camera):
+        camera.wait_until_heard()
+        wait_for(lambda: camera.count_publishers("perception/frame"), 30, "outputs")
+        camera.stamp_ns = 1_000_000_000
+        try:
+            camera.send()
+            wait_for(lambda: predictor.runs, 30, "the network runs")
+            yield node, camera, predictor
+        finally:
+            predictor.gate.set()
+
+
+@pytest.mark.parametrize(("policy", "on_cpu"), [("always", True), ("auto", False)])
+def test_the_next_frames_are_prepared_while_the_network_runs(policy: str, on_cpu: bool) -> None:
+    with running_gated(policy, on_cpu) as (node, camera, predictor):
+        for count in (2, 3):
+            camera.send()
+            wait_for(lambda count=count: len(predictor.prepared) == count, 30, "the frame is prepared")
+        wait_for(lambda: node.ledger.counts().drops == {"superseded": 1}, 30, "the newer one waits")
+        camera.send(color=cut(good_color()))
+        wait_for(lambda: node.ledger.counts().drops.get("image_truncated") == 1, 30, "a bad one is counted")
+        assert predictor.runs == predictor.prepared[:1]
+        predictor.gate.set()
+        wait_for(lambda: node.ledger.counts().in_flight == 0, 30, "all are done")
+        assert predictor.runs == [predictor.prepared[0], predictor.prepared[2]]
+        wait_for(lambda: len(camera.received["frame"]) == 2, 30, "two frames")
+        assert set(node.timer.percentiles()) >= {"wait", "convert", "predict", "predict/network", "total"}
+    counts = node.ledger.counts()
+    assert (counts.frames_processed, counts.drops) == (2, {"superseded": 1, "image_truncated": 1})
+
+
+@pytest.mark.parametrize(("policy", "on_cpu"), [("never", False), ("auto", True)])
+def test_frames_are_prepared_when_their_turn_comes(policy: str, on_cpu: bool) -> None:
+    with running_gated(policy, on_cpu) as (node, camera, predictor):
+        camera.send()
+        wait_for(lambda: node.ledger.counts().frames_in == 2, 30, "the second frame")
+        newest = camera.send()
+        wait_for(lambda: node.ledger.counts().drops == {"superseded": 1}, 30, "the third frame waits")
+        assert len(predictor.prepared) == 1
+        predictor.gate.set()
+        wait_for(lambda: node.ledger.counts().frames_processed == 2, 30, "two frames are done")
+        assert predictor.runs == predictor.prepared and predictor.runs[1] == newest
+
+
+def test_a_node_that_stops_counts_what_is_prepared() -> None:
+    with running_gated("always", on_cpu=True) as (node, camera, predictor):
+        camera.send()
+        wait_for(lambda: len(predictor.prepared) == 2, 30, "the frame is prepared")
+        predictor.gate.set()
+    counts = node.ledger.counts()
+    assert counts.frames_in == 2 and counts.in_flight == 0 and set(counts.drops) <= {"shutdown"}
+
+
+def test_the_outputs_are_the_same_whenever_frames_are_prepared() -> None:
+    received = {}
+    color = numpy_to_image(np.full((HEIGHT, WIDTH, 3), (60, 90, 30), np.uint8), "bgr8")
+    depth = numpy_to_image(np.full((HEIGHT, WIDTH), 2.5, np.float32), "32FC1")
+    for policy, prepared in (("always", 2), ("never", 1)):
+        with running_gated(policy, on_cpu=True) as (node, camera, predictor):
+            camera.send(color=color, depth=depth)
+            wait_for(lambda node=node: node.ledger.counts().frames_in == 2, 30, "the frame has come in")
+            wait_for(
+                lambda p=predictor, n=prepared: len(p.prepared) == n, 30, "what is done beside the network"
+            )
+            predictor.gate.set()
+            wait_for(lambda camera=camera: len(camera.received["frame"]) == 2, 30, "both frames")
+            received[policy] = camera.received["frame"]
+    assert received["always"] == received["never"]
 
 
 def test_the_lifecycle_by_a_manager() -> None:

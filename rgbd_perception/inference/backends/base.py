@@ -87,6 +87,10 @@ class Backend(Protocol):
     facts: NetworkFacts
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether the network computes on the cores of the processor, so that it leaves none to spare."""
+
+    @property
     def sizes(self) -> tuple[tuple[int, int], ...] | None:
         """Sizes (H, W) of images that it takes; None: any."""
 

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
-from rgbd_perception.inference.backends.base import Backend, GridOutput, NetworkFacts, TooManyClasses
+from rgbd_perception.inference.backends.base import (
+    Backend,
+    GridOutput,
+    NetworkFacts,
+    TooManyClasses,
+    Unavailable,
+)
 
 BACKEND_FAILED = "backend_failed"
 """Reason under which a frame is counted whose backend died."""
@@ -58,6 +64,12 @@ class Failover:
         self._rows: NDArray[np.float32] | None = None
         self._is_closed = False
 
+    @property
+    def on_cpu(self) -> bool:
+        """See ``Backend``: of the one that runs now. May be asked for in other threads, beside a call."""
+        backend = self._backend
+        return backend is None or backend.on_cpu
+
     def set_classes(self, rows: NDArray[np.float32]) -> None:
         """See ``Backend``. Where these are too many for the one that runs, one of those behind it that
         takes them goes on in its place.
@@ -72,7 +84,7 @@ class Failover:
     def __call__(
         self, color: NDArray[np.uint8], depth: NDArray[np.float32], scores: bool = True
     ) -> GridOutput:
-        """See ``Backend``.
+        """See ``Backend``. Where it cannot run the model for images of this size, the next takes its place.
 
         Raises FrameDropped ``backend_failed`` where the backend died; another one is ready then.
         """
@@ -81,6 +93,9 @@ class Failover:
         backend = self._backend or self._try_again()
         try:
             output = backend(color, depth, scores)
+        except Unavailable as refusal:
+            self._make_way(backend, self._rows, refusal)
+            return self(color, depth, scores)
         except _FAULTS_OF_THE_FRAME:
             raise
         except Exception as error:
@@ -97,16 +112,15 @@ class Failover:
             self._backend.close()
             self._backend = None
 
-    def _make_way(self, narrow: Backend, rows: NDArray[np.float32], error: TooManyClasses) -> None:
+    def _make_way(self, narrow: Backend, rows: NDArray[np.float32] | None, error: UserError) -> None:
         """Go on with the first behind ``narrow`` that takes ``rows``. Raises ``error`` where none does."""
         for index in range(self._index + 1, len(self._openers)):
             try:
-                backend = self._openers[index]()
-                backend.set_classes(rows)
+                backend = self._open(index, rows)
             except UserError as reason:
                 log.warning("%s", reason)
                 continue
-            log.warning("%s; the backend %s goes on with them", error, backend.name)
+            log.warning("%s; the backend %s goes on", error, backend.name)
             self._index, self._backend, self.name = index, backend, backend.name
             narrow.close()
             return
@@ -133,9 +147,7 @@ class Failover:
         self._frames_since_start = 0
         for index in range(first, len(self._openers)):
             try:
-                backend = self._openers[index]()
-                if self._rows is not None:
-                    backend.set_classes(self._rows)
+                backend = self._open(index, self._rows)
             except UserError as error:
                 log.warning("%s", error)
                 continue
@@ -143,3 +155,10 @@ class Failover:
             log.warning("going on with the backend %s", backend.name)
             return
         self._retry_at = self._clock() + RETRY_S
+
+    def _open(self, index: int, rows: NDArray[np.float32] | None) -> Backend:
+        """One of those that can be had, with its classes. Raises UserError where it cannot."""
+        backend = self._openers[index]()
+        if rows is not None:
+            backend.set_classes(rows)
+        return backend

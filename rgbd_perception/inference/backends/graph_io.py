@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.inference.backends.base import NetworkFacts, TooManyClasses
 from rgbd_perception.inference.graph_info import KEY_ROWS, GraphInfo, parse_rows
-from rgbd_perception.inference.preprocess import clean_depth
+from rgbd_perception.inference.preprocess import MAX_DEPTH
 from rgbd_perception.inference.weights import SUFFIX, read_class_rows
 
 NO_CLASS = -1e9
@@ -58,5 +58,6 @@ def encode_depth(depth: NDArray[np.float32], info: GraphInfo) -> NDArray[Any]:
     """Metres (H, W) as the graph takes them: as they are, or as bytes (H, W, 2) of whole millimetres."""
     if info.depth == "metres":
         return depth
-    millimetres = np.rint(1000.0 * clean_depth(depth)).astype("<u2")
-    return millimetres[..., None].view(np.uint8)
+    from rgbd_perception.inference.depth_bytes import millimetre_bytes  # numba: not for who takes metres
+
+    return millimetre_bytes(depth, MAX_DEPTH)

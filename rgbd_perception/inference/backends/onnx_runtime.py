@@ -75,6 +75,7 @@ class OnnxBackend:
         self._threads, self._open_session = threads, open_session
         self._rows: NDArray[np.float32] | None = None
         first = _Session(open_session(paths[0], threads), paths[0])
+        self.on_cpu = first.on_cpu
         self.facts = first.facts
         self._paths: dict[Size, Path] = {first.info.size: paths[0]}
         for path in paths[1:]:
@@ -124,6 +125,7 @@ class _Session:
     def __init__(self, session: InferenceSession, path: Path) -> None:
         """``session`` of the file ``path``."""
         self._session = session
+        self.on_cpu = CUDA not in session.get_providers()
         metadata = session.get_modelmeta().custom_metadata_map
         self.info: GraphInfo = parse_graph_info(metadata, path)
         self.facts = graph_facts(self.info, metadata, path)

@@ -47,6 +47,7 @@ class TorchBackend:
 
         network, weights = loaded
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.on_cpu = self._device.type == "cpu"
         network.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network: Network | None = network.fused()
         self._rows: Tensor | None = None

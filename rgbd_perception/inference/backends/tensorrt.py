@@ -80,6 +80,7 @@ class TensorRtBackend:
     """One engine; memory on both sides is taken once."""
 
     name = "tensorrt"
+    on_cpu = False
 
     def __init__(self, engine: CachedEngine, api: TensorRt, gpu: Gpu) -> None:
         """Load the engine. Raises UserError where TensorRT refuses it, CudaError where the device does."""

@@ -17,6 +17,7 @@ from rgbd_perception.inference.backends.base import (
     GridOutput,
     NetworkFacts,
     TooManyClasses,
+    Unavailable,
 )
 from rgbd_perception.inference.backends.failover import GRACE_FRAMES, RETRY_S, Failover
 from rgbd_perception.inference.backends.tensorrt import open_backend
@@ -39,6 +40,7 @@ class Adder:
 
     facts = FACTS
     sizes = None
+    on_cpu = True
 
     def __init__(self, name: str, most_classes: int) -> None:
         self.name = name
@@ -122,6 +124,22 @@ def test_one_that_dies_again_makes_way(shop: Shop) -> None:
     assert_runs(backend)
 
 
+def test_where_the_one_that_runs_now_computes(shop: Shop) -> None:
+    backend = shop.start()
+    shop.opened[0].on_cpu = False
+    assert not backend.on_cpu
+    for _ in range(2):
+        shop.break_last()
+        with pytest.raises(FrameDropped, match="backend_failed"):
+            backend(*IMAGES)
+    assert backend.name == "second" and backend.on_cpu
+    shop.missing = {"first", "second"}
+    shop.break_last()
+    with pytest.raises(FrameDropped, match="backend_failed"):
+        backend(*IMAGES)
+    assert backend.on_cpu, "while there is none"
+
+
 def test_a_rare_failure_is_forgiven(shop: Shop) -> None:
     backend = shop.start()
     for _ in range(3):
@@ -176,8 +194,30 @@ def test_more_classes_than_it_takes_are_a_reason_for_another(
     backend = shop.start()
     backend.set_classes(np.full((1000, 4), 0.003, np.float32))
     assert backend.name == "second" and shop.opened[0].is_closed
-    assert "first takes 256 class names; the backend second goes on with them" in caplog.text
+    assert "first takes 256 class names; the backend second goes on" in caplog.text
     np.testing.assert_allclose(backend(*IMAGES).confidence, 12, rtol=1e-5)
+
+
+def test_one_that_cannot_go_on_makes_way_for_the_same_frame(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when its graph for images of another size does not suit it."""
+    backend = shop.start()
+    shop.opened[0].error = Unavailable("it cannot run large.onnx")
+    assert_runs(backend)
+    assert backend.name == "second" and shop.opened[0].is_closed
+    assert caplog.messages == ["it cannot run large.onnx; the backend second goes on"]
+
+
+def test_one_that_cannot_go_on_says_so_where_nothing_is_behind_it(shop: Shop) -> None:
+    backend = shop.start()
+    shop.missing = {"second"}
+    shop.opened[0].error = Unavailable("it cannot run large.onnx")
+    with pytest.raises(Unavailable, match="large"):
+        backend(*IMAGES)
+    shop.opened[0].error = None
+    assert_runs(backend)
+    assert backend.name == "first", "images of the other size still suit it"
 
 
 def test_more_classes_than_any_takes_change_nothing(shop: Shop) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.inference import Predictor
-from rgbd_perception.inference.backends import openvino
+from rgbd_perception.inference.backends import onnx_runtime, openvino
 from rgbd_perception.inference.backends.base import BackendRequest, Unavailable
+from rgbd_perception.inference.backends.onnx_runtime import open_session
 from rgbd_perception.inference.backends.openvino import PROVIDER
 from rgbd_perception.inference.classes import Classes
 from rgbd_perception.vocabulary import Vocabulary
@@ -72,6 +73,33 @@ def test_a_provider_that_does_not_start(tiny_file: Path, monkeypatch: pytest.Mon
     assert predictor.backend == "onnxruntime"
     assert "not openvino: it " in predictor.backend_reason and "\n" not in predictor.backend_reason
     assert predictor(make_frame(*frame_file.SIZE)).labels is not None
+
+
+def test_a_size_that_it_refuses_in_flight(
+    tiny_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A graph is opened with the first image of its size: then the next backend goes on with that image."""
+    offer(monkeypatch, PROVIDER, CPU)
+    small, large = frame_file.SIZE, (40, 56)
+    second = write_frame_file(tiny_file.with_name("tiny-40x56.onnx"), size=large)
+
+    def open_small(path: Path, threads: int) -> onnxruntime.InferenceSession:
+        if path == second:
+            raise Unavailable(f"it cannot run {path.name} (a layer that it does not know)")
+        return open_session(path, threads)
+
+    monkeypatch.setattr(openvino, "open_session", open_small)
+    for module in (openvino, onnx_runtime):
+        monkeypatch.setattr(module, "find_graphs", lambda request: [tiny_file, second])
+    predictor, asked = Predictor(tiny_file), Predictor(tiny_file, backend="openvino")
+    assert predictor(make_frame(*small)).labels is not None
+    assert predictor.backend == asked.backend == "openvino"
+    with pytest.raises(Unavailable, match=r"cannot run tiny-40x56\.onnx"):
+        asked(make_frame(*large))
+    assert predictor(make_frame(*large)).labels is not None
+    assert predictor.backend == "onnxruntime"
+    line = "it cannot run tiny-40x56.onnx (a layer that it does not know); the backend onnxruntime goes on"
+    assert caplog.messages == [line]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_only_what_is_asked_for_crosses_the_bus(machine: Machine) -> None:
 
 def test_it_says_what_it_takes(machine: Machine) -> None:
     backend = machine.open()
-    assert (backend.name, backend.sizes) == ("tensorrt", (SIZE,))
+    assert (backend.name, backend.sizes, backend.on_cpu) == ("tensorrt", (SIZE,), False)
     assert backend.facts.model_id == "tiny-000000000000"
     assert backend.facts.labels == ("wall", "floor", "sofa")
 
