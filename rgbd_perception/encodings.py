@@ -91,8 +91,12 @@ def decode_color(
     if pixels.ndim == 2:
         pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
     # OpenCV type names (8UC3) carry no channel order; cv_bridge fills them from bgr images.
-    reverse = encoding in ("bgr8", "bgra8", "8UC3")
-    return np.ascontiguousarray(pixels[..., 2::-1] if reverse else pixels[..., :3])
+    if encoding in ("bgr8", "bgra8", "8UC3"):
+        import cv2  # several times as fast as numpy where bytes change places
+
+        turn = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGB
+        return np.asarray(cv2.cvtColor(pixels, turn), np.uint8)
+    return np.ascontiguousarray(pixels[..., :3])
 
 
 def decode_depth(
