@@ -102,8 +102,7 @@ def _mark_fitting(table: NDArray[np.float32], least: float, fitting: NDArray[np.
     """Bit t of ``fitting`` (k,): whether the score (k, T) for text t is at least ``least``."""
     for i in range(table.shape[0]):
         for text in range(table.shape[1]):
-            if table[i, text] >= least:
-                fitting[i] |= _ONE << np.uint64(text)
+            fitting[i] |= np.uint64(table[i, text] >= least) << np.uint64(text)
 
 
 @kernel

@@ -38,7 +38,9 @@ FAST = ("fast",)
 def side_by_side(others: NDArray[np.float32]) -> NDArray[np.float32]:
     """(m, D) vectors -> (D', m') for ``multiply``, filled up with zeros to whole tiles."""
     count, depth = others.shape
-    return np.ascontiguousarray(np.pad(others, ((0, -count % LANES), (0, -depth % DEPTH))).T)
+    across = np.zeros((depth + -depth % DEPTH, count + -count % LANES), np.float32)
+    across[:depth, :count] = others.T
+    return across
 
 
 def _tile(lanes: int) -> Any:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from rgbd_perception.mapping.keys import pack
-from rgbd_perception.mapping.ranking import ranked_groups, robust_best, robust_best_of
+from rgbd_perception.mapping.ranking import best_groups, ranked_groups, robust_best, robust_best_of
 
 
 def _expected(occupied: np.ndarray, scores: np.ndarray, least_voxels: int, least_score: float) -> list[tuple]:
@@ -66,3 +66,17 @@ def test_counted_scores_are_as_good_as_each_alone(scores, seed, least_voxels):
     counts = np.random.default_rng(seed).integers(1, 9, scores.size).astype(np.int32)
     alone = robust_best(np.repeat(scores, counts), least_voxels)
     assert robust_best_of(scores, counts, least_voxels) == pytest.approx(alone, abs=1e-6)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9)), max_size=40),
+    st.integers(1, 5),
+    st.floats(0, 1),
+    st.integers(1, 50),
+)
+def test_the_best_groups_are_the_first_when_all_are_sorted(groups, least_voxels, least_score, most):
+    scores = np.array([score for score, _ in groups])
+    sizes = np.array([size for _, size in groups], np.int64)
+    large = [i for i in range(scores.size) if sizes[i] >= least_voxels and scores[i] >= least_score]
+    expected = sorted(large, key=lambda i: (-np.rint(1e4 * scores[i]), -sizes[i], i))[:most]
+    assert best_groups(scores, sizes, least_voxels, least_score, most).tolist() == expected
