@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import count_bits, lowest_bit
 from rgbd_perception.mapping.block_lists import (
     HALF,
     HALVES,
@@ -27,7 +28,6 @@ from rgbd_perception.mapping.block_lists import (
     with_spare,
 )
 from rgbd_perception.mapping.blocks import SIDE, corner_of, in_block, key_in_block
-from rgbd_perception.mapping.bricks import count_bits, lowest_bit
 from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import lowest_bit
 from rgbd_perception.mapping.block_neighbours import FACES, STEPS, neighbours_of
 from rgbd_perception.mapping.blocks import SIDE
-from rgbd_perception.mapping.bricks import lowest_bit
 from rgbd_perception.mapping.clusters import root_of
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.layer_flood import take_connected

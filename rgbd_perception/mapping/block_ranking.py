@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import lowest_bit
 from rgbd_perception.mapping.block_contents import Blocks
 from rgbd_perception.mapping.block_lists import HALVES, WORDS, Lists
 from rgbd_perception.mapping.block_parts import Parts, connected
 from rgbd_perception.mapping.blocks import SIDE, corner_of
 from rgbd_perception.mapping.box_pictures import pictures_of_masks
 from rgbd_perception.mapping.boxes import BoxArrays, fit_box
-from rgbd_perception.mapping.bricks import lowest_bit
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.ranking import NO_GROUPS, RankedGroups, best_groups, robust_best_of
 from rgbd_perception.mapping.threads import Runner

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import count_bits, lowest_bit
 from rgbd_perception.mapping.blocks import SIDE, key_in_block
-from rgbd_perception.mapping.bricks import count_bits, lowest_bit
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS, MASK, OFFSET
 

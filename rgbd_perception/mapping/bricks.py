@@ -6,14 +6,10 @@ look-up finds a cube, and its word says at once which of the 64 voxels are there
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import count_bits
 from rgbd_perception.mapping.hash_index import find_row, put_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS, NO_KEY
@@ -22,32 +18,6 @@ _SIDE = 4
 _LOW_BITS = (3 << (2 * BITS)) | (3 << BITS) | 3
 BRICK_STEP = np.array([_SIDE << (2 * BITS), _SIDE << BITS, _SIDE], np.int64)
 """Differences of key between a brick and the next one along x, y, z."""
-
-
-def _lowest_bit(typing_context: Any, word: Any) -> Any:
-    """Number of the lowest set bit of a uint64 that is not 0."""
-    if word != types.uint64:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), generate
-
-
-def _count_bits(typing_context: Any, word: Any) -> Any:
-    """Number of set bits of a uint64."""
-    if word != types.uint64:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.int64(types.uint64), generate
-
-
-lowest_bit: Any = intrinsic(_lowest_bit)
-count_bits: Any = intrinsic(_count_bits)
 
 
 @kernel

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.frame import CameraIntrinsics
+from rgbd_perception.mapping.bits import count_bits
 from rgbd_perception.mapping.blocks import SIDE
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.grid import GridSamples
@@ -163,17 +164,6 @@ def _blocks_in_view(
 
 
 @kernel
-def _count_bits(words: NDArray[np.uint64]) -> int:
-    count = 0
-    for i in range(words.size):
-        word = words[i]
-        while word != 0:
-            word &= word - np.uint64(1)
-            count += 1
-    return count
-
-
-@kernel
 def _see_through(
     bits: NDArray[np.uint64],
     numbers: NDArray[np.int32],
@@ -195,7 +185,8 @@ def _see_through(
     cells; return their number."""
     voxels = 0
     for i in range(numbers.size):
-        voxels += _count_bits(bits[numbers[i]])
+        for word in range(SIDE):
+            voxels += count_bits(bits[numbers[i], word])
     turns = voxels // keys.size + 1
     count = 0
     looked_at = 0

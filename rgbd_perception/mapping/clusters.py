@@ -12,7 +12,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.bricks import BRICK_STEP, Bricks, brick_and_cell, lowest_bit
+from rgbd_perception.mapping.bits import lowest_bit
+from rgbd_perception.mapping.bricks import BRICK_STEP, Bricks, brick_and_cell
 from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import pack

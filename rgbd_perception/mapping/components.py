@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.bricks import Bricks, lowest_bit, place_in_brick
+from rgbd_perception.mapping.bits import lowest_bit
+from rgbd_perception.mapping.bricks import Bricks, place_in_brick
 from rgbd_perception.mapping.clusters import BRICK_STEPS, clusters, near_cells, number_by_first, root_of
 from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel

@@ -74,19 +74,6 @@ def _roots(typing_context: Any, squares: Any, lengths: Any) -> Any:
     return types.void(squares, lengths), generate
 
 
-def _lowest_bit(typing_context: Any, bits: Any) -> Any:
-    """Number of the lowest bit that is set in a uint8 that is not 0."""
-    if bits != types.uint8:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-        return builder.zext(number, ir.IntType(64))
-
-    return types.int64(types.uint8), generate
-
-
 lanes_above: Any = intrinsic(_lanes_above)
 tile_above: Any = intrinsic(_tile_above)
 roots: Any = intrinsic(_roots)
-lowest_bit: Any = intrinsic(_lowest_bit)

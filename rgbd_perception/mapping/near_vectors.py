@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.bricks import lowest_bit
+from rgbd_perception.mapping.bits import lowest_bit
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.lane_bits import lanes_above, roots, tile_above
 from rgbd_perception.mapping.products import DEPTH, LANES, ROWS, multiply, put, side_by_side

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import lowest_bit
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.lane_bits import lowest_bit
 from rgbd_perception.mapping.near_vectors import Near
 from rgbd_perception.mapping.nearest_classes import NOT_NOTED, unpacked_pair
 from rgbd_perception.mapping.products import LANES

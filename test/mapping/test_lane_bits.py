@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.lane_bits import lanes_above, lowest_bit, roots, tile_above
+from rgbd_perception.mapping.lane_bits import lanes_above, roots, tile_above
 from rgbd_perception.mapping.small_products import TILE
 
 
@@ -17,11 +17,6 @@ def _above(products, units, floor, length):
         for row in range(products.shape[0])
         for lane in range(0, units.size, 8)
     ]
-
-
-@kernel
-def _lowest(bits):
-    return lowest_bit(bits)
 
 
 def test_each_lane_is_compared_with_its_floor():
@@ -49,8 +44,3 @@ def test_each_vector_of_a_tile_is_compared_by_its_length():
         expected = products[other] * 0.5 > floor * np.sqrt(squares)
         assert found == int(np.packbits(expected, bitorder="little").view(np.uint16)[0])
     assert lengths == pytest.approx(np.sqrt(squares))
-
-
-def test_the_lowest_bit_of_every_byte():
-    for bits in range(1, 256):
-        assert _lowest(np.uint8(bits)) == bin(bits)[::-1].index("1")
