@@ -31,16 +31,21 @@ def compare_narrow(features: Tensor, weight: Tensor, bias: Tensor, classes: Tens
 
 
 def compare_affine(
-    one: Tensor, whole: Tensor, classes: Tensor, offset: Tensor | None = None
+    one: Tensor, whole: Tensor, classes: Tensor, offset: Tensor | None = None, root: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Features g = (f, 1) (..., F + 1), embedding G g, class rows C (K, D) -> unit embeddings, logits.
 
     The logits are (C G) g over the length, whose square is g' G' G g, and plus ``offset`` (K,). So the wide
     embedding is written once, as unit vectors, and not read again. What depends on parameters alone is
-    constant in an exported graph.
+    constant in an exported graph. ``root`` (F + 1, F + 1): where it is known, a matrix R with R' R = G' G, so
+    that the length is that of R g.
     """
-    squared = ((one @ (whole.T @ whole)) * one).sum(dim=-1, keepdim=True)
-    unit = one / squared.clamp_min(SHORTEST**2).sqrt()
+    if root is None:
+        squared = ((one @ (whole.T @ whole)) * one).sum(dim=-1, keepdim=True)
+        length = squared.clamp_min(SHORTEST**2).sqrt()
+    else:
+        length = (one @ root.T).norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
+    unit = one / length
     return unit @ whole.T, F.linear(unit, classes @ whole, offset)
 
 

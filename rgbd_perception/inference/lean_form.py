@@ -9,7 +9,8 @@ on parameters alone is worked out anew in each call: in an exported graph that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -17,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgbd_perception.inference.frame_graph import FrameGraph, grid_scores
+from rgbd_perception.inference.frame_graph import DepthEncoding, FrameGraph, grid_scores
 from rgbd_perception.inference.graph_parts import compare_affine, compare_wide
+from rgbd_perception.inference.lean_patches import Size, Tokens, embedded_patches
 from rgbd_perception.models.dveformer import DVEFormer
-from rgbd_perception.models.geometry import geometry_features
 from rgbd_perception.models.mlp_decoder import MlpDecoder
 from rgbd_perception.models.network import Network
 from rgbd_perception.models.numerics import unit_vectors
@@ -28,32 +29,38 @@ from rgbd_perception.models.swin_v2 import PatchMergingV2, SwinBlockV2, WindowAt
 from rgbd_perception.models.swin_v2_multi import SwinMulti
 from rgbd_perception.models.windows import FIRMLY_MASKED, WindowLayout, masked_bias, window_order
 
-Size = tuple[int, int]
-
-
-class Tokens(NamedTuple):
-    """A map of ``size`` (h, w) as rows (h * w, C)."""
-
-    rows: Tensor
-    size: Size
-
 
 class LeanFrameGraph(FrameGraph):
     """``FrameGraph`` of a plain DVEFormer (not its fused form) whose head is one matrix, in float32."""
+
+    root: Tensor
+
+    def __init__(self, network: Network, size: Size, depth: DepthEncoding, half: bool) -> None:
+        """See the base class."""
+        super().__init__(network, size, depth, half)
+        whole = _head_matrix(network).detach()
+        self.register_buffer("root", torch.linalg.qr(whole.double(), mode="r").R.to(whole.dtype))
 
     def forward(self, color: Tensor, depth: Tensor, *classes: Tensor) -> tuple[Tensor, ...]:
         """See the base class."""
         matrix, offset = classes
         features = lean_features(self.network, *self._inputs(color, depth))
-        weight, bias = self.network.decoder.head_matrix()
-        whole = torch.cat((weight, bias[:, None]), dim=1)
-        compare = compare_affine if self.narrow else compare_wide
-        unit, logits = compare(features, whole, matrix, offset)
+        whole = _head_matrix(self.network)
+        if self.narrow:
+            unit, logits = compare_affine(features, whole, matrix, offset, self.root)
+        else:
+            unit, logits = compare_wide(features, whole, matrix, offset)
         # Brought into shape before the last step: what comes last is written into the caller's arrays.
         return *grid_scores(logits.view(*self.grid, -1)), unit.view(*self.grid, -1).half()
 
     def _planes(self, color: Tensor) -> Tensor:
         return color.permute(2, 0, 1).float()  # bytes are moved, not floats
+
+
+def _head_matrix(network: Any) -> Tensor:
+    """(D, F + 1): weight and bias of the head."""
+    weight, bias = network.decoder.head_matrix()
+    return torch.cat((weight, bias[:, None]), dim=1)
 
 
 def has_lean_form(network: Network, size: Size) -> bool:
@@ -75,12 +82,7 @@ def lean_features(network: DVEFormer, rgb: Tensor, depth: Tensor) -> Tensor:
 
 def _encode(backbone: SwinMulti, rgb: Tensor, depth: Tensor) -> list[Tokens]:
     """Tokens of the four stages."""
-    embedded = backbone.patch_embedder(rgb, depth)
-    tokens = Tokens(embedded.flatten(0, 2), (embedded.shape[1], embedded.shape[2]))
-    if backbone.geometry is not None:
-        features = geometry_features(depth, backbone.config.geometry_offset)[0].flatten(1)
-        with_one = torch.cat((features, torch.ones_like(features[:1])))
-        tokens = tokens._replace(rows=torch.addmm(tokens.rows, with_one.T, _with_bias(backbone.geometry).T))
+    tokens = embedded_patches(backbone, rgb, depth)
     stages = []
     for stage in (backbone.layer_1, backbone.layer_2, backbone.layer_3, backbone.layer_4):
         tokens = _stage(stage, tokens)
@@ -129,6 +131,21 @@ def _with_bias(layer: nn.Linear | nn.Conv2d) -> Tensor:
 def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
     """Cosine attention inside windows: tokens (N, C) -> (N, C)."""
     dim, heads, layout = attention.dim, attention.heads, attention.windows.layout(*tokens.size)
+    split = _split_one_head if heads == 1 else _split_heads
+    q, k, v = (x.view(-1, heads, layout.window**2, dim // heads) for x in split(attention, tokens, layout))
+    position_bias = masked_bias(attention.position_bias(), layout, FIRMLY_MASKED)
+    attended = torch.softmax(q @ k.transpose(-1, -2) + position_bias, dim=-1) @ v
+    run = _run(tokens.size, layout) if heads == 1 else 1
+    back = _pick_heads(tokens.size, layout, heads).back[::run] // run
+    joined = attended.view(-1, run * dim // heads).index_select(0, back).view(-1, dim)
+    proj = cast(nn.Linear, attention.proj)
+    # Shares of attention add up to 1: what would be added to all values can be added to the result.
+    return F.linear(joined, proj.weight, proj.bias + proj.weight @ attention.qkv_bias()[2 * dim :])
+
+
+def _split_heads(attention: WindowAttentionV2, tokens: Tokens, layout: WindowLayout) -> Iterable[Tensor]:
+    """Queries, keys and values, a head of a token being a row: (windows * heads * N, C / heads) each."""
+    dim, heads = attention.dim, attention.heads
     picks = _pick_heads(tokens.size, layout, heads)
     x = tokens.rows
     if layout.size != tokens.size:
@@ -136,20 +153,30 @@ def _attend(attention: WindowAttentionV2, tokens: Tokens) -> Tensor:
     weight, bias = attention.qkv.weight, attention.qkv_bias()
     both = F.linear(x, weight[: 2 * dim], bias[: 2 * dim]).view(-1, dim // heads)
     values = F.linear(x, weight[2 * dim :]).view(-1, dim // heads)
-    # Shares of attention add up to 1: what would be added to all values can be added to the result.
-    proj = cast(nn.Linear, attention.proj)
-    last_bias = proj.bias + proj.weight @ bias[2 * dim :]
     scale = attention.scale().view(heads, 1)
     # As large as what it is multiplied with: narrow rows that are repeated are slow.
     both = unit_vectors(both, length=torch.cat((scale, torch.ones_like(scale))).repeat(len(x), 1))
-    q, k, v = (
-        rows.index_select(0, index).view(-1, heads, layout.window**2, dim // heads)
-        for rows, index in ((both, picks.queries), (both, picks.keys), (values, picks.values))
-    )
-    position_bias = masked_bias(attention.position_bias(), layout, FIRMLY_MASKED)
-    attended = torch.softmax(q @ k.transpose(-1, -2) + position_bias, dim=-1) @ v
-    joined = attended.flatten(0, 2).index_select(0, picks.back).view(-1, dim)
-    return F.linear(joined, proj.weight, last_bias)
+    pairs = (both, picks.queries), (both, picks.keys), (values, picks.values)
+    return (rows.index_select(0, index) for rows, index in pairs)
+
+
+def _split_one_head(attention: WindowAttentionV2, tokens: Tokens, layout: WindowLayout) -> Iterable[Tensor]:
+    """The same for a single head: its tokens are brought into the order of windows before the products."""
+    dim, run = attention.dim, _run(tokens.size, layout)
+    x = tokens.rows
+    if layout.size != tokens.size:
+        x = F.pad(x, (0, 0, 0, run))
+    runs = _pick_heads(tokens.size, layout, 1).values[::run] // run
+    x = x.view(-1, run * dim).index_select(0, runs).view(-1, dim)
+    to_query, to_key, to_value = attention.qkv.weight.chunk(3)
+    query = F.linear(x, to_query, attention.qkv.bias[:dim])
+    length = attention.scale().view(1, 1).repeat(len(x), 1)
+    return unit_vectors(query, length=length), unit_vectors(F.linear(x, to_key)), F.linear(x, to_value)
+
+
+def _run(size: Size, layout: WindowLayout) -> int:
+    """How many tokens lie side by side both in the map and in windows, everywhere."""
+    return math.gcd(size[1], layout.window, layout.shifts[1])
 
 
 def _merge(merging: PatchMergingV2, tokens: Tokens) -> Tokens:
@@ -222,19 +249,20 @@ def _decode(decoder: MlpDecoder, maps: Sequence[Tokens]) -> Tensor:
         Tokens(F.linear(normed(each.rows), matrix, constant), each.size)
         for each, normed, matrix, constant in zip(maps[:-1], norms, matrices, biases, strict=False)
     ]
-    coarse = _upsample(fused, finest.size)
-    return F.relu(torch.addmm(coarse, norms[-1](finest.rows), matrices[-1].T))
+    # Three axes: as rows they would become a product that copies what is added to it, and is slower.
+    last = F.linear(norms[-1](finest.rows).view(*finest.size, -1), matrices[-1])
+    return F.relu(last + _upsample(fused, finest.size)).flatten(0, 1)
 
 
 def _upsample(maps: Sequence[Tokens], size: Size) -> Tensor:
-    """The sum of all maps, interpolated bilinearly to ``size`` (h, w): tokens (h * w, C)."""
+    """The sum of all maps, interpolated bilinearly to ``size``: (h, w, C)."""
     channels = maps[0].rows.shape[1]
     tall = [
         (_interpolation(each.size[0], size[0]) @ each.rows.view(each.size[0], -1)).view(size[0], -1, channels)
         for each in maps
     ]
     across = torch.cat([_interpolation(each.size[1], size[1]) for each in maps], dim=1)
-    return (across @ torch.cat(tall, dim=1)).flatten(0, 1)
+    return across @ torch.cat(tall, dim=1)
 
 
 @lru_cache(maxsize=64)
