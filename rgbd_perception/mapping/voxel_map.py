@@ -112,7 +112,7 @@ class VoxelMap:
         vocabulary_mismatch, text_space_mismatch.
         """
         clock = StepClock()
-        with self._writer, self._threads.beside() as begin:
+        with self._writer, self._threads.at_work(), self._threads.beside() as begin:
             pose = self._gate.check(frame)
             check_prediction(frame, prediction, self.vocabulary, self._layers.features)
             # Reads all of the largest input and waits for memory, while the rest computes.
@@ -168,7 +168,7 @@ class VoxelMap:
         encoder of another text space than the map's.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._turns.question(self._caught_up) as view:
+        with self._turns.question(self._caught_up) as view, self._threads.at_work():
             return answer_questions(view, texts, negatives, encoder, search)
 
     def scores(
@@ -203,7 +203,7 @@ class VoxelMap:
         for vectors that do not fit the map, are not finite or are zero.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._turns.question(self._caught_up) as view:
+        with self._turns.question(self._caught_up) as view, self._threads.at_work():
             return answer_embeddings(view, vectors, negatives, text_space, search)
 
     def at(
@@ -366,7 +366,8 @@ class VoxelMap:
         with self._lock:
             snapshot, header = self._snapshot(), self._header()
         try:
-            yield MapView(snapshot, header, self.config, self._threads)
+            with self._threads.at_work():
+                yield MapView(snapshot, header, self.config, self._threads)
         finally:
             snapshot.close()
 

@@ -71,3 +71,23 @@ def test_an_error_in_one_part_waits_for_the_others():
         run(work, 3, 1)
     assert len(ended) == 2
     run.close()
+
+
+def test_those_at_work_share_the_threads():
+    run, both = Threads(2), threading.Barrier(2)
+    workers: set[int] = set()
+
+    def work(first: int, last: int) -> None:
+        workers.add(threading.get_ident())
+
+    def meet(first: int, last: int) -> None:
+        both.wait(60)
+
+    with run.at_work():
+        run(meet, 2, 1)  # alone it has help
+        with run.at_work(), run.beside() as begin:
+            run(work, 100, 1)
+            assert workers == {threading.get_ident()}
+            assert begin(threading.get_ident)() == threading.get_ident()
+        run(meet, 2, 1)
+    run.close()
