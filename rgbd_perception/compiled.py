@@ -12,9 +12,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.compiled_sources import fingerprint
+
 
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Compile with the GIL released and the machine code cached on disk.
+    """Compile with the GIL released and the machine code cached on disk, until a source file changes that the
+    function or what it calls is in.
 
     Division by zero gives what it gives in numpy: a check would keep loops from being vectorised.
 
@@ -24,6 +27,11 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     options = {"cache": True, "nogil": True, "error_model": "numpy", **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
+        compiled = compile_cached(function)
+        _compare_sources(compiled, function)
+        return compiled
+
+    def compile_cached(function: Callable[..., Any]) -> Any:
         try:
             return numba.njit(**options)(function)
         except RuntimeError:  # "cannot cache function: no locator available"
@@ -33,6 +41,14 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
             return numba.njit(**options)(function)
 
     return decorate if function is None else decorate(function)
+
+
+def _compare_sources(compiled: Any, function: Callable[..., Any]) -> None:
+    """Have the machine code on disk compared with all sources; a numba without this place compares one."""
+    stored: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(stored, "_source_stamp"):
+        sources = fingerprint(function.__module__, Path(function.__code__.co_filename))
+        stored._source_stamp = (stored._source_stamp, sources)
 
 
 def readonly(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
