@@ -183,9 +183,13 @@ def _ranked_in_blocks(
     scored = scores.of_embeddings(view.blocks.lists.embeddings)
     if scored is None or scored.table.shape[1] > MOST_TEXTS:
         return None
-    least_voxels = view.config.min_object_voxels
-    wanted = Wanted(scale.extent, view.config.gap_voxels, least_voxels, scale.least, search.top_k)
-    return ranked_in_blocks(view.blocks, scored, wanted, view.header.voxel_size, view.run)
+    config = view.config
+    # Numbers of these very types: for others the kernels would be compiled anew.
+    wanted = Wanted(
+        float(scale.extent), int(config.gap_voxels), int(config.min_object_voxels), float(scale.least),
+        int(search.top_k),
+    )  # fmt: skip
+    return ranked_in_blocks(view.blocks, scored, wanted, float(view.header.voxel_size), view.run)
 
 
 def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[RankedGroups]:
