@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.mapping import MapConfig, VoxelMap
 from rgbd_perception.mapping.grid import sample_grid
-from rgbd_perception.mapping.threads import Beside
+from rgbd_perception.mapping.threads import Threads
 from rgbd_perception.sources.synthetic.sensor import SensorConfig, sense_depth
 from test.mapping.scenes import (
     INTRINSICS,
@@ -99,9 +99,10 @@ def test_fuse_then_see_through_returns_to_empty(yaw, distance, frames):
         voxel_map.integrate(*observe((backdrop, box), pose, index))
     assert len(voxel_map) > 10
     samples = sample_grid(observe((backdrop,), pose)[0], STRIDE)
-    for _ in range(min(frames, voxel_map.config.carve_misses)):
-        assert len(voxel_map) > 0
-        voxel_map._carve(voxel_map._look_through(samples, pose, Beside(None))())
+    with Threads(1).beside() as begin:
+        for _ in range(min(frames, voxel_map.config.carve_misses)):
+            assert len(voxel_map) > 0
+            voxel_map._carve(voxel_map._look_through(samples, pose, begin)())
     assert len(voxel_map) == 0
 
 
