@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.hash_index import find_row, put_row
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY
+from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, bounds_of
 
 _HALF = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
 STEPS = np.array(sorted(_HALF, key=lambda step: np.abs(step).sum()), np.int64)
@@ -24,14 +24,7 @@ _MOST_CELLS = 512
 def neighbours_of(block_keys: NDArray[np.int64]) -> NDArray[np.int32]:
     """(n, 13) numbers of the blocks that are each of STEPS away from the (n,) distinct ones; -1: none."""
     found = np.empty((block_keys.size, STEPS.shape[0]), np.int32)
-    low_x = high_x = block_keys[0] >> (2 * BITS)
-    low_y = high_y = (block_keys[0] >> BITS) & MASK
-    low_z = high_z = block_keys[0] & MASK
-    for key in block_keys:
-        x, y, z = key >> (2 * BITS), (key >> BITS) & MASK, key & MASK
-        low_x, high_x = min(low_x, x), max(high_x, x)
-        low_y, high_y = min(low_y, y), max(high_y, y)
-        low_z, high_z = min(low_z, z), max(high_z, z)
+    low_x, low_y, low_z, high_x, high_y, high_z = bounds_of(block_keys)
     # One more on each side: no step leads out of the picture.
     deep, high = high_y - low_y + 3, high_z - low_z + 3
     cells = np.float64(high_x - low_x + 3) * deep * high  # of a whole world more than fit into an integer

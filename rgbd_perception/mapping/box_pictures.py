@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.bits import count_bits, lowest_bit
 from rgbd_perception.mapping.blocks import SIDE, key_in_block
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import BITS, MASK, OFFSET
+from rgbd_perception.mapping.keys import BITS, MASK, OFFSET, bounds_of
 
 _MOST_CELLS = 16
 """Places in a picture of the footprint for each voxel."""
@@ -59,15 +59,9 @@ def pictures_of_keys(keys: NDArray[np.int64]) -> Pictures:
 def pictures_of_masks(corners: NDArray[np.int64], masks: NDArray[np.uint64]) -> Pictures:
     """Of the voxels in the ``masks`` (m, 8) of blocks whose first voxels have the keys ``corners`` (m,), the
     same block any number of times, no voxel twice, m > 0."""
-    low_x = high_x = corners[0] >> (2 * BITS)
-    low_y = high_y = (corners[0] >> BITS) & MASK
-    low_z = high_z = corners[0] & MASK
+    low_x, low_y, low_z, high_x, high_y, high_z = bounds_of(corners)
     total = 0
     for i in range(corners.size):
-        x, y, z = corners[i] >> (2 * BITS), (corners[i] >> BITS) & MASK, corners[i] & MASK
-        low_x, high_x = min(low_x, x), max(high_x, x)
-        low_y, high_y = min(low_y, y), max(high_y, y)
-        low_z, high_z = min(low_z, z), max(high_z, z)
         for layer in range(SIDE):
             total += count_bits(masks[i, layer])
     wide, deep = high_x - low_x + SIDE, high_y - low_y + SIDE

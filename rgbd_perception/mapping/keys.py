@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,31 @@ def pack(coordinates: NDArray[Any]) -> NDArray[np.int64]:
     keys = (shifted[..., 0] << (2 * BITS)) | (shifted[..., 1] << BITS) | shifted[..., 2]
     inside = np.all((shifted >= 0) & (shifted <= MASK), axis=-1)
     return np.where(inside, keys, NO_KEY)
+
+
+class KeyBounds(NamedTuple):
+    """Lowest and highest coordinates of some keys, plus OFFSET."""
+
+    low_x: int
+    low_y: int
+    low_z: int
+    high_x: int
+    high_y: int
+    high_z: int
+
+
+@kernel
+def bounds_of(keys: NDArray[np.int64]) -> KeyBounds:
+    """Of the keys (n,), n > 0."""
+    low_x = high_x = keys[0] >> (2 * BITS)
+    low_y = high_y = (keys[0] >> BITS) & MASK
+    low_z = high_z = keys[0] & MASK
+    for key in keys:
+        x, y, z = key >> (2 * BITS), (key >> BITS) & MASK, key & MASK
+        low_x, high_x = min(low_x, x), max(high_x, x)
+        low_y, high_y = min(low_y, y), max(high_y, y)
+        low_z, high_z = min(low_z, z), max(high_z, z)
+    return KeyBounds(low_x, low_y, low_z, high_x, high_y, high_z)
 
 
 def unpack(keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -70,11 +70,17 @@ class Recorder:
         assert self.gates[step].wait(10)
 
 
-def test_an_item_is_prepared_while_the_one_before_it_is_processed() -> None:
-    recorder = Recorder(ahead=True)
+def _busy(ahead: bool) -> Recorder:
+    """One that processes item 0 until that gate is opened."""
+    recorder = Recorder(ahead=ahead)
     recorder.shut(PROCESS)
     recorder.submit(0)
     recorder.wait(PROCESS, 0)
+    return recorder
+
+
+def test_an_item_is_prepared_while_the_one_before_it_is_processed() -> None:
+    recorder = _busy(ahead=True)
     recorder.submit(1)
     recorder.wait(PREPARE, 1)
     assert recorder.processed() == [0]
@@ -85,10 +91,7 @@ def test_an_item_is_prepared_while_the_one_before_it_is_processed() -> None:
 
 
 def test_the_newest_prepared_item_wins() -> None:
-    recorder = Recorder(ahead=True)
-    recorder.shut(PROCESS)
-    recorder.submit(0)
-    recorder.wait(PROCESS, 0)
+    recorder = _busy(ahead=True)
     for item in range(1, 5):
         recorder.submit(item)
         recorder.wait(PREPARE, item)
@@ -100,10 +103,7 @@ def test_the_newest_prepared_item_wins() -> None:
 
 
 def test_an_item_may_be_superseded_before_it_is_prepared() -> None:
-    recorder = Recorder(ahead=True)
-    recorder.shut(PROCESS)
-    recorder.submit(0)
-    recorder.wait(PROCESS, 0)
+    recorder = _busy(ahead=True)
     recorder.shut(PREPARE)
     recorder.submit(1)
     recorder.wait(PREPARE, 1)
@@ -119,10 +119,7 @@ def test_an_item_may_be_superseded_before_it_is_prepared() -> None:
 
 
 def test_without_it_an_item_is_prepared_when_its_turn_comes() -> None:
-    recorder = Recorder(ahead=False)
-    recorder.shut(PROCESS)
-    recorder.submit(0)
-    recorder.wait(PROCESS, 0)
+    recorder = _busy(ahead=False)
     recorder.submit(1, 2)
     assert recorder.drops() == {"superseded": 1}
     recorder.open(PROCESS)
@@ -142,10 +139,7 @@ def test_an_item_that_waits_for_nothing_changes_no_thread() -> None:
 
 def test_no_item_is_overtaken_when_it_changes_its_mind() -> None:
     """As when a GPU dies and the processor goes on."""
-    recorder = Recorder(ahead=True)
-    recorder.shut(PROCESS)
-    recorder.submit(0)
-    recorder.wait(PROCESS, 0)
+    recorder = _busy(ahead=True)
     recorder.shut(PREPARE)
     recorder.submit(1)
     recorder.wait(PREPARE, 1)
@@ -163,10 +157,7 @@ def test_no_item_is_overtaken_when_it_changes_its_mind() -> None:
 
 
 def test_what_fails_while_it_is_prepared_is_counted_and_the_threads_live_on() -> None:
-    recorder = Recorder(ahead=True)
-    recorder.shut(PROCESS)
-    recorder.submit(0)
-    recorder.wait(PROCESS, 0)
+    recorder = _busy(ahead=True)
     for item in (-1, -20, 1):
         recorder.submit(item)
         recorder.wait(PREPARE, item)
@@ -178,10 +169,7 @@ def test_what_fails_while_it_is_prepared_is_counted_and_the_threads_live_on() ->
 
 
 def test_close_drops_what_is_prepared_and_what_is_not() -> None:
-    recorder = Recorder(ahead=True)
-    recorder.shut(PROCESS)
-    recorder.submit(0)
-    recorder.wait(PROCESS, 0)
+    recorder = _busy(ahead=True)
     recorder.submit(1)
     recorder.wait(PREPARE, 1)
     recorder.submit(2)
