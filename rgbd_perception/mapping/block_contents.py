@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.bits import count_bits, lowest_bit
+from rgbd_perception.mapping.bits import count_bits
 from rgbd_perception.mapping.block_lists import (
     HALF,
     HALVES,
@@ -27,7 +27,7 @@ from rgbd_perception.mapping.block_lists import (
     put_lists,
     with_spare,
 )
-from rgbd_perception.mapping.blocks import SIDE, corner_of, in_block, key_in_block
+from rgbd_perception.mapping.blocks import SIDE, corner_of, in_block, write_keys
 from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
@@ -215,13 +215,7 @@ def _rows_in_half(
     rows: NDArray[np.int32],
 ) -> int:
     """Write the keys and the rows of the voxels in half a block, return how many."""
-    count = 0
-    for word in range(first_word, first_word + WORDS):
-        left = bits[word]
-        while left != np.uint64(0):
-            keys[count] = key_in_block(corner, word, lowest_bit(left))
-            count += 1
-            left &= left - np.uint64(1)
+    count = write_keys(corner, bits, first_word, first_word + WORDS, keys)
     for first in range(0, count, TOGETHER):
         last = min(first + TOGETHER, count)
         find_at_home(slots, row_keys, keys[first:last], rows[first:last])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.bits import lowest_bit
 from rgbd_perception.mapping.hash_index import HashIndex, find_row, put_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS, MASK, NO_KEY, OFFSET, pack_one
@@ -125,6 +126,20 @@ def key_in_block(corner: int, word: int, bit: int) -> int:
 
 
 @kernel
+def write_keys(corner: int, mask: NDArray[np.uint64], first: int, last: int, keys: NDArray[np.int64]) -> int:
+    """Write the keys of the voxels in the words ``first`` to ``last`` of a ``mask`` (8,) of the block whose
+    first voxel has the key ``corner``, return how many."""
+    count = 0
+    for word in range(first, last):
+        left = mask[word]
+        while left != np.uint64(0):
+            keys[count] = key_in_block(corner, word, lowest_bit(left))
+            count += 1
+            left &= left - np.uint64(1)
+    return count
+
+
+@kernel
 def _blocks_of(keys: NDArray[np.int64], blocks: NDArray[np.int64]) -> int:
     """Write the block of each key, without direct repetitions (neighbours are mostly in one block)."""
     count = 0
@@ -163,12 +178,7 @@ def _write_voxels(
     """Keys of all voxels in the blocks ``numbers``."""
     count = 0
     for number in numbers:
-        corner = corner_of(block_keys[number])
-        for word in range(SIDE):
-            for bit in range(SIDE * SIDE):
-                if (bits[number, word] >> np.uint64(bit)) & np.uint64(1):
-                    voxels[count] = key_in_block(corner, word, bit)
-                    count += 1
+        count += write_keys(corner_of(block_keys[number]), bits[number], 0, SIDE, voxels[count:])
 
 
 @kernel

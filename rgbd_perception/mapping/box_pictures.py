@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.bits import count_bits, lowest_bit
-from rgbd_perception.mapping.blocks import SIDE, key_in_block
+from rgbd_perception.mapping.bits import count_bits
+from rgbd_perception.mapping.blocks import SIDE, write_keys
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS, MASK, OFFSET, bounds_of
 
@@ -86,12 +86,7 @@ def pictures_of_masks(corners: NDArray[np.int64], masks: NDArray[np.uint64]) -> 
 def _keys_in(corners: NDArray[np.int64], masks: NDArray[np.uint64], total: int) -> NDArray[np.int64]:
     keys, count = np.empty(total, np.int64), 0
     for i in range(corners.size):
-        for layer in range(SIDE):
-            left = masks[i, layer]
-            while left != 0:
-                keys[count] = key_in_block(corners[i], layer, lowest_bit(left))
-                count += 1
-                left &= left - np.uint64(1)
+        count += write_keys(corners[i], masks[i], 0, SIDE, keys[count:])
     return keys
 
 

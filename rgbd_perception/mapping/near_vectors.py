@@ -143,14 +143,11 @@ def _find_near_small(
     for first in range(0, vectors.shape[0], TILE):
         multiply_small(vectors, first, across, padded, turned, products, squares)
         roots(squares, lengths)
-        left = np.uint64(0)
+        some = np.uint64(0)
         for text in range(units.size):
             near_texts[text] = tile_above(products, text, units[text], floor[text], lengths)
-            left |= np.uint64(near_texts[text])
-        if far.shape[0]:
-            for row in range(first, min(first + TILE, vectors.shape[0])):
-                length = lengths[row - first] if in_use[row] else np.float32(0)
-                _write_far(products[:, row - first], texts, length, rule, far[row])
+            some |= np.uint64(near_texts[text])
+        left = some
         while left != np.uint64(0):
             k = lowest_bit(left)
             left &= left - np.uint64(1)
@@ -158,6 +155,14 @@ def _find_near_small(
                 numbers[found] = first + k
                 _turn_bits(near_texts, k, of_texts[found])
                 found += 1
+            else:
+                some ^= np.uint64(1) << np.uint64(k)
+        if far.shape[0]:
+            for row in range(first, min(first + TILE, vectors.shape[0])):
+                k = row - first
+                if (some >> np.uint64(k)) & np.uint64(1) == np.uint64(0):
+                    length = lengths[k] if in_use[row] else np.float32(0)
+                    _write_far(products[:, k], texts, length, rule, far[row])
     return found
 
 
