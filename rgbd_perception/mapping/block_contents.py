@@ -6,11 +6,14 @@ half a block, up to 256, have the number of their embedding in a short list with
 share embeddings), and a byte each that points into it. A block without an embedding that fits is passed over
 after a look at its list.
 
-Kept up by whoever asks: changed blocks are marked, and read anew before the next answer.
+Kept up by whoever asks: blocks are marked when one of their voxels comes, goes or gets another embedding or
+class, and read anew before the next answer. Most voxels that a camera sees stay what they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +43,8 @@ PLAIN = np.uint32(1 << 30)
 _VOXELS = WORDS * SIDE * SIDE
 """Most voxels of half a block."""
 _CLEAN = -1
+_NEW = np.uint64(1 << 63)
+"""Not what any voxel is."""
 _BLOCKS_FOR_TWO = 64
 """Fewer blocks are read by one thread."""
 _PATIENCE = 16
@@ -47,11 +52,13 @@ _PATIENCE = 16
 
 
 class Blocks(NamedTuple):
-    """Blocks of one instant: ``keys`` (b,) with NO_KEY where there is none, ``bits`` (b, 8), their lists."""
+    """Blocks of one instant: ``keys`` (b,) with NO_KEY where there is none, ``bits`` (b, 8), their lists, and
+    when the well observed voxels of their halves were ``seen`` (2 b,) last."""
 
     keys: NDArray[np.int64]
     bits: NDArray[np.uint64]
     lists: Lists
+    seen: NDArray[np.uint32]
 
 
 class BlockContents:
@@ -66,17 +73,32 @@ class BlockContents:
         self._least = min_weight
         self._most_bytes = most_bytes
         self._changed_at = np.zeros(0, np.int32)
+        self._seen = np.zeros(0, np.uint32)
         self._now = 0
         self._used = np.zeros(2, np.int64)
         self._lists = self._empty_lists(0, 0, 0)
         self._grow_with_blocks()
         store.watch(self)
 
-    def keep(self, rows: NDArray[np.int32]) -> None:
-        """These voxels are about to change, or have just come (called by the store)."""
+    def mark(self, rows: NDArray[np.int32]) -> None:
+        """These voxels are about to get another embedding, or to go (called by the store)."""
         blocks = self._store.blocks
-        self._grow_with_blocks()
         _mark(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed_at, self._now)
+
+    @contextmanager
+    def frame(self, rows: NDArray[np.int32], time: int) -> Iterator[None]:
+        """The voxels in these rows (-1: none), some of them new, are seen at this ``time`` of the store."""
+        self._grow_with_blocks()
+        before = np.empty(rows.size, np.uint64)
+        _write_contents(rows, *self._columns(), self._least, before)
+        try:
+            yield
+        finally:
+            blocks = self._store.blocks
+            _mark_changed(
+                rows, before, time, *self._columns(), self._least, self._store.key, blocks.index.keys,
+                blocks.index.rows, self._now, self._changed_at, self._seen,
+            )  # fmt: skip
 
     def tick(self, most: int, run: Runner) -> None:
         """A frame came: read up to ``most`` blocks that changed and have come to rest."""
@@ -97,12 +119,18 @@ class BlockContents:
         lists = self._lists._replace(
             embeddings=self._lists.embeddings[:entries], classes=self._lists.classes[:entries]
         )
-        return Blocks(blocks.keys.copy(), blocks.bits.copy(), lists)
+        return Blocks(blocks.keys.copy(), blocks.bits.copy(), lists, self._seen.copy())
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
-        return self._changed_at.nbytes + sum(array.nbytes for array in self._lists)
+        return self._changed_at.nbytes + self._seen.nbytes + sum(array.nbytes for array in self._lists)
+
+    def _columns(self) -> _Contents:
+        columns = self._store.columns
+        classes = columns["class_slot"][:, 0] if "class_slot" in columns else np.empty(0, np.uint8)
+        unit = np.float32(self._store.precision.weight.unit)
+        return _Contents(columns["feature_at"], classes, self._store.weight, unit)
 
     def _empty_lists(self, halves: int, entries: int, codes: int) -> Lists:
         classes = self._store.columns["class_slot"].dtype if "class_slot" in self._store.columns else np.uint8
@@ -119,6 +147,7 @@ class BlockContents:
         if count == old:
             return
         self._changed_at = np.concatenate([self._changed_at, np.full(count - old, self._now, np.int32)])
+        self._seen = np.concatenate([self._seen, np.zeros(HALVES * (count - old), np.uint32)])
         more = np.zeros(HALVES * (count - old), HALF)
         self._lists = self._lists._replace(halves=np.concatenate([self._lists.halves, more]))
 
@@ -131,16 +160,12 @@ class BlockContents:
         _count_voxels(store.blocks.bits, numbers, starts)
         voxels = int(starts[-1])
         fresh = self._empty_lists(HALVES * numbers.size, voxels, voxels)
-        columns = store.columns
-        classes = columns["class_slot"][:, 0] if "class_slot" in columns else np.empty(0, np.uint8)
-        unit = np.float32(store.precision.weight.unit)
 
         def read(first: int, last: int) -> None:
             _read_blocks(
                 numbers[first:last], starts[HALVES * first :], store.blocks.keys, store.blocks.bits,
-                store.index.slots, store.key, store.weight, unit, self._least, columns["feature_at"], classes,
-                store.last_seen, fresh.embeddings, fresh.classes, fresh.codes,
-                fresh.halves[HALVES * first :],
+                store.index.slots, store.key, *self._columns(), self._least, store.last_seen,
+                fresh.embeddings, fresh.classes, fresh.codes, fresh.halves[HALVES * first :], self._seen,
             )  # fmt: skip
 
         run(read, numbers.size, _BLOCKS_FOR_TWO)
@@ -170,6 +195,86 @@ def _sizes(lists: Lists) -> NDArray[np.int64]:
     """Entries and codes in use."""
     halves = lists.halves
     return np.array([halves["list_size"].sum(dtype=np.int64), halves["code_size"].sum(dtype=np.int64)])
+
+
+class _Contents(NamedTuple):
+    """Columns that say what a voxel is for a question: ``feature_at``, the slot of its class (none where no
+    classes are known), its weight in steps of ``unit``."""
+
+    feature_at: NDArray[np.uint32]
+    class_slots: NDArray[np.unsignedinteger]
+    weights: NDArray[np.number]
+    unit: np.float32
+
+
+@kernel(forceinline=True)
+def _contents(
+    row: int,
+    feature_at: NDArray[np.uint32],
+    class_slots: NDArray[np.unsignedinteger],
+    weights: NDArray[np.number],
+    unit: float,
+    least: float,
+) -> np.uint64:
+    """All that lists say of a voxel, in one number; 0 for those that are not well observed."""
+    if weights[row] * unit < least:
+        return np.uint64(0)
+    slot = np.uint64(class_slots[row]) if class_slots.size > 0 else np.uint64(0)
+    return (np.uint64(1) << np.uint64(62)) | (slot << np.uint64(32)) | np.uint64(feature_at[row])
+
+
+@kernel
+def _write_contents(
+    rows: NDArray[np.int32],
+    feature_at: NDArray[np.uint32],
+    class_slots: NDArray[np.unsignedinteger],
+    weights: NDArray[np.number],
+    unit: float,
+    least: float,
+    found: NDArray[np.uint64],
+) -> None:
+    """What each voxel (-1: none) is; _NEW for those that were never seen."""
+    for i in range(rows.size):
+        row = rows[i]
+        if row >= 0:
+            found[i] = (
+                _contents(row, feature_at, class_slots, weights, unit, least) if weights[row] > 0 else _NEW
+            )
+
+
+@kernel
+def _mark_changed(
+    rows: NDArray[np.int32],
+    before: NDArray[np.uint64],
+    time: int,
+    feature_at: NDArray[np.uint32],
+    class_slots: NDArray[np.unsignedinteger],
+    weights: NDArray[np.number],
+    unit: float,
+    least: float,
+    row_keys: NDArray[np.int64],
+    slot_keys: NDArray[np.int64],
+    slot_rows: NDArray[np.int32],
+    now: int,
+    changed_at: NDArray[np.int32],
+    seen: NDArray[np.uint32],
+) -> None:
+    """The blocks of voxels that are not what they were ``before`` (n,) change now; the halves of those that
+    are well observed were seen at this ``time``."""
+    last, number = NO_KEY, -1
+    for i in range(rows.size):
+        row = rows[i]
+        if row < 0:
+            continue
+        block, word, _ = in_block(row_keys[row])
+        if block != last:
+            last, number = block, find_row(slot_keys, slot_rows, block)
+        contents = _contents(row, feature_at, class_slots, weights, unit, least)
+        if contents != before[i]:
+            changed_at[number] = now
+        if contents != np.uint64(0):
+            half = HALVES * number + word // WORDS
+            seen[half] = max(seen[half], np.uint32(time))
 
 
 @kernel
@@ -233,18 +338,20 @@ def _read_blocks(
     bits: NDArray[np.uint64],
     slots: NDArray[np.uint32],
     row_keys: NDArray[np.int64],
+    feature_at: NDArray[np.uint32],
+    class_slots: NDArray[np.unsignedinteger],
     weights: NDArray[np.number],
     unit: float,
     least: float,
-    feature_at: NDArray[np.uint32],
-    class_slots: NDArray[np.unsignedinteger],
     last_seen: NDArray[np.uint32],
     embeddings: NDArray[np.uint32],
     classes: NDArray[np.unsignedinteger],
     codes: NDArray[np.uint8],
     halves: NDArray[Any],
+    seen: NDArray[np.uint32],
 ) -> None:
-    """Lists of the halves of the blocks ``numbers``, those of half i from ``starts[i]`` on."""
+    """Lists of the halves of the blocks ``numbers``, those of half i from ``starts[i]`` on, and when each
+    half of all blocks was ``seen``."""
     keys, rows = np.empty(_VOXELS, np.int64), np.empty(_VOXELS, np.int32)
     known, votes = np.empty(_VOXELS, np.int32), np.empty(_VOXELS, np.int32)
     for half in range(HALVES * numbers.size):
@@ -291,4 +398,5 @@ def _read_blocks(
                 votes[code] -= 1
             codes[start + i] = code
         own = halves[half]
-        own.list_size, own.code_size, own.last_seen = size, voxels, newest
+        own.list_size, own.code_size = size, voxels
+        seen[HALVES * number + half % HALVES] = newest

@@ -21,7 +21,6 @@ HALF = np.dtype(
     [
         ("list_at", np.int32),
         ("code_at", np.int32),
-        ("last_seen", np.uint32),
         ("list_size", np.uint16),
         ("code_size", np.uint16),
     ]
@@ -34,8 +33,7 @@ class Lists(NamedTuple):
 
     Its list is ``embeddings`` and ``classes`` (the usual slot of those that share one, 0: none) from
     ``list_at`` on, ``list_size`` long; the bytes of its voxels, in the order of their bits, are ``codes``
-    from ``code_at`` on, ``code_size`` of them. Embedding 0: not well observed. ``last_seen`` is the latest of
-    the well observed ones.
+    from ``code_at`` on, ``code_size`` of them. Embedding 0: not well observed.
     """
 
     halves: NDArray[Any]
@@ -47,7 +45,7 @@ class Lists(NamedTuple):
 def most_bytes(voxels: int, entries: int, blocks: int) -> int:
     """Of the contents of so many blocks with so many voxels and entries in their lists."""
     of_lists = with_spare(entries) * (4 + 2) + with_spare(voxels)
-    return of_lists + blocks * (4 + HALVES * HALF.itemsize)
+    return of_lists + blocks * (4 + HALVES * (HALF.itemsize + 4))
 
 
 def with_spare(count: int) -> int:
@@ -73,7 +71,6 @@ def put_lists(
             target.code_at = used[1]
             used[1] += own.code_size
         target.list_size, target.code_size = own.list_size, own.code_size
-        target.last_seen = own.last_seen
         for i in range(own.list_size):
             lists.embeddings[target.list_at + i] = fresh.embeddings[starts[half] + i]
             lists.classes[target.list_at + i] = fresh.classes[starts[half] + i]

@@ -89,7 +89,7 @@ def _rank(
     voxels, scores = np.zeros(parts.group.size, np.int64), np.full(parts.group.size, -1.0)
     _score_groups(shares, scored, text, wanted.least_voxels, voxels, scores)
     chosen = best_groups(scores, voxels, wanted.least_voxels, wanted.least_score, wanted.most)
-    slots, last_seen = _described(shares, blocks.lists, chosen, voxels.size)
+    slots, last_seen = _described(shares, blocks, chosen, voxels.size)
     centers, sizes, yaws = np.empty((chosen.size, 3)), np.empty((chosen.size, 3)), np.empty(chosen.size)
     for place in range(chosen.size):
         corners, own = _masks_of(chosen[place], numbers, blocks.keys, parts)
@@ -173,7 +173,7 @@ def _look_closely(
     masks: NDArray[np.uint64],
 ) -> _Shares:
     """Write the voxels of the blocks ``numbers`` (n,) that fit the ``text``, as masks (n, 8)."""
-    _, bits, (halves, _, _, codes) = blocks  # taken out of the loops: arrays of a tuple would be counted
+    _, bits, (halves, _, _, codes), _ = blocks  # taken out of the loops: arrays of a tuple would be counted
     places, most = scored.places, 0
     for number in numbers:
         most += halves[HALVES * number].list_size + halves[HALVES * number + 1].list_size
@@ -218,7 +218,7 @@ def _look_closely(
 def _by_group(shares: _Shares, numbers: NDArray[np.int32], blocks: Blocks, parts: Parts) -> _Shares:
     """The shares of the groups instead of those of the blocks ``numbers``."""
     of_block, of_voxels, of_entry, of_half = shares
-    _, bits, (halves, _, _, codes) = blocks
+    _, bits, (halves, _, _, codes), _ = blocks
     masks, first, of_part = parts
     most = 0
     for block in of_block:
@@ -299,14 +299,14 @@ def _score_groups(
 
 @kernel
 def _described(
-    shares: _Shares, lists: Lists, chosen: NDArray[np.int64], groups: int
+    shares: _Shares, blocks: Blocks, chosen: NDArray[np.int64], groups: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """The usual class slot of each ``chosen`` (m,) of the groups, and when it was last seen."""
     place = np.full(groups, -1, np.int64)
     for i in range(chosen.size):
         place[chosen[i]] = i
     group, voxels, entry, half = shares
-    halves, _, classes, _ = lists
+    _, _, (_, _, classes, _), seen = blocks
     most = np.int64(0)
     for i in entry:
         most = max(most, np.int64(classes[i]))
@@ -316,7 +316,7 @@ def _described(
         at = place[group[i]]
         if at >= 0:
             votes[at, classes[entry[i]]] += voxels[i]
-            last_seen[at] = max(last_seen[at], halves[half[i]].last_seen)
+            last_seen[at] = max(last_seen[at], seen[half[i]])
     votes[:, 0] = 0  # not known
     for i in range(chosen.size):
         slots[i] = votes[i].argmax()

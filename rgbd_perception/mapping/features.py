@@ -186,6 +186,7 @@ class SharedFeatures:
         settling = settling[:count]
         owners = self._hot_row[settling]
         self._store.record(owners)
+        self._store.announce(owners)
         free = self.shared.take_free(count, self._store.is_read)
         given = _settle(
             owners, settling, half_bits(self.hot), self._store.key, self._store.index.slots, self.at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ class Layers:
         Evidence has nothing to do with the rest and is counted beside it.
         """
         limit = self._config.weight_limit
-        with threads.beside() as begin:
+        with self._contents_follow(rows, stamp_ns), threads.beside() as begin:
             fused = begin(self._evidence_of(rows, groups, stamp_ns, prediction))
             if embedding is not None:  # before geometry, because it goes by the weight of before
                 if self.features is None:
@@ -131,6 +132,12 @@ class Layers:
                 self.features.fuse(rows, groups, embedding, limit, threads)
             fuse_geometry(self.store, rows, groups, samples, stamp_ns, limit, self._config.carve_misses)
             fused()
+
+    def _contents_follow(self, rows: NDArray[np.int32], stamp_ns: int) -> AbstractContextManager[None]:
+        """While the voxels in ``rows`` change."""
+        if self._contents is None:
+            return nullcontext()
+        return self._contents.frame(rows, self.store.time_of(stamp_ns))
 
     def _evidence_of(
         self, rows: NDArray[np.int32], groups: VoxelGroups, stamp_ns: int, prediction: Prediction

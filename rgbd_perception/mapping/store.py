@@ -61,10 +61,10 @@ def _insert(
 
 
 class Watcher(Protocol):
-    """Somebody who has to know which rows change, for as long as the store lives."""
+    """Somebody who has to know which voxels go or get another embedding, for as long as the store lives."""
 
-    def keep(self, rows: NDArray[np.int32]) -> None:
-        """Rows (-1: none) that are about to change, or that were filled just now."""
+    def mark(self, rows: NDArray[np.int32]) -> None:
+        """Rows (-1: none) of voxels to which that is about to happen."""
 
 
 class VoxelStore:
@@ -142,6 +142,7 @@ class VoxelStore:
         if rows.size == 0:
             return
         self.record(rows)
+        self.announce(rows)
         self.index.remove(rows)
         self.blocks.remove(self.key[rows])
         for column in self.columns.values():
@@ -182,7 +183,7 @@ class VoxelStore:
         self._snapshots.remove(snapshot)
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell the ``watcher`` of all changes from now on."""
+        """Tell the ``watcher`` of what is announced from now on."""
         self._watchers.append(watcher)
 
     def unwatch(self, watcher: Watcher) -> None:
@@ -190,5 +191,10 @@ class VoxelStore:
 
     def record(self, rows: NDArray[np.int32]) -> None:
         """Must be called before rows change: keeps their present contents for the snapshots being read."""
-        for reader in (*self._snapshots, *self._watchers):
-            reader.keep(rows)
+        for snapshot in self._snapshots:
+            snapshot.keep(rows)
+
+    def announce(self, rows: NDArray[np.int32]) -> None:
+        """Must be called before voxels go, or get another embedding without being seen."""
+        for watcher in self._watchers:
+            watcher.mark(rows)

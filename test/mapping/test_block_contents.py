@@ -42,9 +42,10 @@ def _look(voxel_map: VoxelMap, step: int, with_embedding: bool = True) -> None:
 
 
 def _decoded(contents: BlockContents) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """(embedding, class) of the voxels of each half block in their order, by the key of the block."""
+    """(embedding, class) of the voxels of each half block in their order, then (0, when it was last seen), by
+    the key of the block."""
     assert contents.refresh(MOST, run_in_turn)
-    keys, _, lists = contents.blocks()
+    keys, _, lists, seen = contents.blocks()
     found = {}
     for number in np.flatnonzero(keys != NO_KEY):
         for half in range(HALVES):
@@ -52,7 +53,7 @@ def _decoded(contents: BlockContents) -> dict[tuple[int, int], list[tuple[int, i
             own = lists.codes[at["code_at"] :][: at["code_size"]]
             entries = at["list_at"] + own.astype(np.int64)
             pairs = zip(lists.embeddings[entries].tolist(), lists.classes[entries].tolist(), strict=True)
-            found[int(keys[number]), half] = list(pairs)
+            found[int(keys[number]), half] = [*pairs, (0, int(seen[HALVES * number + half]))]
     return found
 
 
@@ -105,6 +106,22 @@ def test_what_was_kept_up_is_what_would_be_read_anew():
         embeddings = {embedding for pairs in kept.values() for embedding, _ in pairs if embedding}
         kinds |= {"hot" if one >= HOT else "plain" if one >= PLAIN else "shared" for one in embeddings}
     assert kinds == {"hot", "plain", "shared"}
+    voxel_map.close()
+
+
+def test_what_looks_as_it_did_need_not_be_read_again():
+    voxel_map = _empty_map()
+    poses = [looking_along(0.0), looking_along(0.1)]
+    for step in range(40):
+        voxel_map.integrate(*observe(ROOM, poses[step % 2], 100 * step))
+    contents = voxel_map._layers.contents()
+    assert contents is not None and contents.refresh(MOST, run_in_turn)
+    before = contents.blocks().seen
+    for step in range(40, 44):
+        voxel_map.integrate(*observe(ROOM, poses[step % 2], 100 * step))
+    changed = int((contents._changed_at >= 0).sum())
+    seen = contents.blocks().seen
+    assert changed < 0.1 * np.count_nonzero(seen > before)
     voxel_map.close()
 
 
