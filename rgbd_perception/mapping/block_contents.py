@@ -35,13 +35,17 @@ from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.row_index import TOGETHER, find_at_home, find_voxel
+from rgbd_perception.mapping.snapshot import Snapshot
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
 
 PLAIN = np.uint32(1 << 30)
 """From here on (and below HOT) it is none: PLAIN + the row of a voxel that is to be judged by its class."""
+_KIND, _PLAIN_KIND = np.uint32(30), np.uint32(1)
+"""The two highest bits: 0 for shared rows, 1 for PLAIN, more from HOT on."""
 _VOXELS = WORDS * SIDE * SIDE
 """Most voxels of half a block."""
+_FEW = 1 << 14
 _CLEAN = -1
 _NEW = np.uint64(1 << 63)
 """Not what any voxel is."""
@@ -59,6 +63,30 @@ class Blocks(NamedTuple):
     bits: NDArray[np.uint64]
     lists: Lists
     seen: NDArray[np.uint32]
+
+
+@kernel
+def plain_entries(embeddings: NDArray[np.uint32]) -> NDArray[np.int32]:
+    """Which entries of lists stand for voxels that are judged by their class."""
+    count = 0
+    for embedding in embeddings:
+        count += (embedding >> _KIND) == _PLAIN_KIND
+    entries = np.empty(count, np.int32)
+    if count > 0:
+        count = 0
+        for i in range(embeddings.size):
+            if (embeddings[i] >> _KIND) == _PLAIN_KIND:
+                entries[count] = i
+                count += 1
+    return entries
+
+
+def keep_only_plain(snapshot: Snapshot, blocks: Blocks) -> None:
+    """Of the voxels in the lists only those that are judged by their class are read as rows: a frame need not
+    keep the others. Not where they are so many that copying them would take long."""
+    entries = plain_entries(blocks.lists.embeddings)
+    if entries.size <= _FEW:
+        snapshot.keep_only((blocks.lists.embeddings[entries] - PLAIN).astype(np.int32))
 
 
 class BlockContents:

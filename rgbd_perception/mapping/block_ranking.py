@@ -18,7 +18,7 @@ from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.ranking import NO_GROUPS, RankedGroups, best_groups, robust_best_of
 from rgbd_perception.mapping.threads import Runner
 
-MOST_TEXTS = 64
+_TEXTS_AT_ONCE = 64
 """A word of 64 bits says which texts an embedding fits."""
 _BLOCKS_FOR_TWO = 2048
 """Fewer blocks are looked at by one thread."""
@@ -47,7 +47,18 @@ class Wanted(NamedTuple):
 def ranked_in_blocks(
     blocks: Blocks, scored: Scored, wanted: Wanted, voxel_size: float, run: Runner
 ) -> list[RankedGroups]:
-    """For each of at most MOST_TEXTS texts the best groups, as ``ranked_groups`` has them."""
+    """For each text the best groups, as ``ranked_groups`` has them."""
+    ranked = []
+    for first in range(0, scored.table.shape[1], _TEXTS_AT_ONCE):
+        table = np.ascontiguousarray(scored.table[:, first : first + _TEXTS_AT_ONCE])
+        ranked += _ranked_together(blocks, Scored(scored.places, table), wanted, voxel_size, run)
+    return ranked
+
+
+def _ranked_together(
+    blocks: Blocks, scored: Scored, wanted: Wanted, voxel_size: float, run: Runner
+) -> list[RankedGroups]:
+    """Of at most _TEXTS_AT_ONCE texts."""
     fitting = np.zeros(scored.table.shape[0], np.uint64)
     _mark_fitting(scored.table, np.float32(wanted.least), fitting)
     of_blocks = np.zeros(blocks.keys.size, np.uint64)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HOT = np.uint32(1 << 31)
 """From here on a number in ``feature_at`` is HOT + a slot of the voxels in view; below, a shared row."""
 
-_VOXELS_FOR_TWO = 1 << 14
+_VOXELS_FOR_TWO = 1 << 18
 """Fewer voxels are looked up by one thread."""
 
 
@@ -66,7 +66,7 @@ class FeatureReader(Protocol):
 
 
 class SharedReader:
-    """Of a map with shared rows. ``rows`` int8 never change while they are read; ``hot`` is a copy."""
+    """Of a map with shared rows. ``rows`` int8 never change while they are read; slots are copied."""
 
     def __init__(
         self,
@@ -76,22 +76,26 @@ class SharedReader:
         in_use: NDArray[np.bool_],
         nearest: NearestClasses,
     ) -> None:
-        """``in_use``: which of the rows, followed by the slots, some voxel has."""
+        """``hot``: all slots, to be copied; ``in_use``: which of the rows, followed by the slots, some voxel
+        has."""
         self.basis, self.rows, self.in_use, self.nearest = basis, rows, in_use, nearest
-        self._halves = hot
+        self.slots = np.flatnonzero(in_use[rows.shape[0] :])
+        self._halves = hot[self.slots]
         self._sketches: NDArray[np.int8] | None = None
 
     @cached_property
-    def hot(self) -> NDArray[np.float32]:
-        """Coordinates of the slots, widened when they are first asked for: the map need not wait for that."""
+    def of_slots(self) -> NDArray[np.float32]:
+        """Coordinates (k, d) of the ``slots`` (k,) in use, widened when they are first asked for: the map
+        need not wait for that."""
         wide = np.empty(self._halves.shape, np.float32)
         widen(half_bits(self._halves), wide)
         return wide
 
-    def some_hot(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Coordinates of these slots only."""
-        wide = np.empty((slots.size, self._halves.shape[1]), np.float32)
-        widen(half_bits(self._halves[slots]), wide)
+    @cached_property
+    def hot(self) -> NDArray[np.float32]:
+        """Coordinates of all slots, 0 for those that are not in use."""
+        wide = np.zeros((self.in_use.size - self.rows.shape[0], self.rows.shape[1]), np.float32)
+        wide[self.slots] = self.of_slots
         return wide
 
     def number(self, at: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -231,9 +235,8 @@ class ReachingScorer:
         run: Runner,
     ) -> None:
         self._shared, self._run, self._in_use = reader.rows.shape[0], run, reader.in_use
-        slots = np.flatnonzero(reader.in_use[self._shared :])
         pairs = reader.nearest.to(query.classes)
-        rows, of_rows = scores_of_at_least(
+        found = scores_of_at_least(
             reader.rows,
             query,
             calibration,
@@ -242,13 +245,19 @@ class ReachingScorer:
             reader.in_use[: self._shared],
             None if pairs is None else pairs[: self._shared],
         )
-        hot, of_hot = scores_of_at_least(reader.some_hot(slots), query, calibration, least, run)
+        for numbers, scores in scores_of_at_least(reader.of_slots, query, calibration, least, run):
+            found.append(((reader.slots[numbers] + self._shared).astype(np.int32), scores))
         nothing = np.zeros((1, query.texts.shape[0]), np.float32)
-        self.table = np.concatenate([nothing, of_rows, of_hot])
+        self.table = np.concatenate([nothing, *(scores for _, scores in found)])
         self.places = np.zeros(reader.in_use.size, np.int32)
-        self.places[rows] = np.arange(1, rows.size + 1)
-        self.places[slots[hot] + self._shared] = np.arange(rows.size + 1, self.table.shape[0])
-        self._reaches = self.places > 0
+        place = 1
+        for numbers, _ in found:
+            _put_places(numbers, place, self.places)
+            place += numbers.size
+
+    @cached_property
+    def _reaches(self) -> NDArray[np.bool_]:
+        return np.asarray(self.places > 0)
 
     @property
     def best(self) -> NDArray[np.float32]:
@@ -307,6 +316,12 @@ class ExactScorer:
 def _place(at: np.uint32, shared: int) -> int:
     """Number of an embedding among the shared rows followed by the slots."""
     return np.int64(at) - np.int64(HOT) + shared if at >= HOT else np.int64(at)
+
+
+@kernel
+def _put_places(numbers: NDArray[np.int32], first: int, places: NDArray[np.int32]) -> None:
+    for i in range(numbers.size):
+        places[numbers[i]] = first + i
 
 
 @kernel

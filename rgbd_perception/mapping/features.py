@@ -153,8 +153,8 @@ class SharedFeatures:
         """The embeddings of this instant, to be read while the map changes."""
         used = self.shared.used
         in_use = np.concatenate([self.shared.users[:used] > 0, self._hot_row != _NOBODY])
-        vectors, hot = self.shared.vector[:used], self.hot.copy()
-        return SharedReader(self.subspace.basis.copy(), vectors, hot, in_use, self.shared.nearest)
+        vectors = self.shared.vector[:used]
+        return SharedReader(self.subspace.basis.copy(), vectors, self.hot, in_use, self.shared.nearest)
 
     @property
     def nbytes(self) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping.block_ranking import MOST_TEXTS, Wanted, ranked_in_blocks
+from rgbd_perception.mapping.block_contents import Blocks
+from rgbd_perception.mapping.block_ranking import Wanted, ranked_in_blocks
 from rgbd_perception.mapping.boxes import oriented_boxes
 from rgbd_perception.mapping.confidence import ScoreScale, score_scale
 from rgbd_perception.mapping.config import MapConfig
@@ -62,6 +63,10 @@ class Search:
     def scale(self, text_space: str) -> ScoreScale:
         """How scores become answers."""
         return score_scale(text_space, self.calibration, self.threshold)
+
+    def is_of_blocks(self, text_space: str) -> bool:
+        """Whether what the blocks of a map hold is enough for its answers."""
+        return self.region is None and self.scale(text_space).extent > 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,9 @@ def answer_vectors(
         return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
     scale = search.scale(text_space)
     voxel_scores = VoxelScores(view, query, scale.rule, max(scale.extent, 0.0))
-    ranked = _ranked_in_blocks(view, voxel_scores, scale, search)
+    ranked = None
+    if view.blocks is not None and search.is_of_blocks(text_space):
+        ranked = _ranked_in_blocks(view, view.blocks, voxel_scores, scale, search.top_k)
     if ranked is None:
         ranked = _ranked(view, _candidates(view, voxel_scores, search.region), scale, search.top_k)
     found = [_answers(of_text, scale, view.header) for of_text in ranked]
@@ -175,21 +182,19 @@ def _candidates(view: MapView, scores: VoxelScores, place: Place | None) -> _Can
 
 
 def _ranked_in_blocks(
-    view: MapView, scores: VoxelScores, scale: ScoreScale, search: Search
+    view: MapView, blocks: Blocks, scores: VoxelScores, scale: ScoreScale, top_k: int
 ) -> list[RankedGroups] | None:
-    """For each text the best groups, from what the blocks of the map hold; None where that does not tell."""
-    if view.blocks is None or search.region is not None or scale.extent <= 0:
-        return None
-    scored = scores.of_embeddings(view.blocks.lists.embeddings)
-    if scored is None or scored.table.shape[1] > MOST_TEXTS:
+    """For each text the best groups, from what the ``blocks`` hold; None where that does not tell."""
+    scored = scores.of_embeddings(blocks.lists.embeddings)
+    if scored is None:
         return None
     config = view.config
     # Numbers of these very types: for others the kernels would be compiled anew.
     wanted = Wanted(
         float(scale.extent), int(config.gap_voxels), int(config.min_object_voxels), float(scale.least),
-        int(search.top_k),
+        int(top_k),
     )  # fmt: skip
-    return ranked_in_blocks(view.blocks, scored, wanted, float(view.header.voxel_size), view.run)
+    return ranked_in_blocks(blocks, scored, wanted, float(view.header.voxel_size), view.run)
 
 
 def _ranked(view: MapView, candidates: _Candidates, scale: ScoreScale, top_k: int) -> list[RankedGroups]:

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.exact_scores import Rivals, exact_logits, keep_reaching, rivals_of
+from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.near_vectors import Texts, near_vectors, texts_for
 from rgbd_perception.mapping.quick_scores import Contest, quick_logits
 from rgbd_perception.mapping.score_rule import ScoreRule, logit, to_scores
@@ -96,7 +97,7 @@ class QueryVectors:
     def projected(self, basis: NDArray[np.float32]) -> QueryVectors:
         """The same for vectors that are coordinates on the orthonormal rows ``basis`` (d, D)."""
         texts, negatives, classes = (
-            np.einsum("ij,kj->ik", vectors, basis) for vectors in (self.texts, self.negatives, self.classes)
+            _projected(vectors, basis) for vectors in (self.texts, self.negatives, self.classes)
         )
         return replace(self, texts=texts, negatives=negatives, classes=classes)
 
@@ -171,13 +172,15 @@ def scores_of_at_least(
     run: Runner = run_in_turn,
     in_use: NDArray[np.bool_] | None = None,
     pairs: NDArray[np.uint32] | None = None,
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
     """Numbers (k,), ascending, of the (n, D) vectors ``in_use`` (n,) whose best score is at least ``least``,
-    and the scores (k, T) of these; those below ``least`` are 0.
+    and the scores (k, T) of these; those below ``least`` are 0. In parts, one behind the other.
 
     ``pairs`` (n,): what NearestClasses keeps for vectors of 8 bits, which spares most of the work; what is
     missing is added.
     """
+    if vectors.shape[0] == 0:
+        return []
     vectors, used, rule = _ready(vectors), _used(vectors, in_use), _rule(calibration, least)
     texts = _texts(query, vectors.dtype, rule.offset + rule.least / rule.scale)
     rivals = cache(partial(_rivals, query))
@@ -200,8 +203,7 @@ def scores_of_at_least(
         parts[first, last] = found[:kept] + np.int32(first), logits[:kept]
 
     run(score, vectors.shape[0], _VECTORS_FOR_TWO)
-    ordered = [parts[bounds] for bounds in sorted(parts)]
-    return np.concatenate([numbers for numbers, _ in ordered]), np.concatenate([part for _, part in ordered])
+    return [parts[bounds] for bounds in sorted(parts)]
 
 
 def _ready(vectors: NDArray[np.number]) -> NDArray[np.number]:
@@ -226,6 +228,19 @@ def _rule(calibration: ScoreCalibration, least: float) -> ScoreRule:
     undecided = calibration.offset + max(logit(_NEGLIGIBLE), logit(least)) / calibration.scale
     numbers = (calibration.scale, calibration.offset, calibration.sharpness, undecided, logit(least))
     return ScoreRule(*(np.float32(number) for number in numbers))
+
+
+@kernel(fastmath=True)
+def _projected(vectors: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, d) coordinates of (n, D) vectors on the rows (d, D); each as it would be alone."""
+    coordinates = np.empty((vectors.shape[0], basis.shape[0]), np.float32)
+    for i in range(vectors.shape[0]):
+        for k in range(basis.shape[0]):
+            total = np.float32(0)
+            for j in range(vectors.shape[1]):
+                total += vectors[i, j] * basis[k, j]
+            coordinates[i, k] = total
+    return coordinates
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

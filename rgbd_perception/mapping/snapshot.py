@@ -45,6 +45,7 @@ class Snapshot:
         self.voxels = len(store)
         self._columns = dict(store.columns)
         self._is_kept = np.zeros(self.rows, bool)
+        self._keeps_others = True
         self._kept: list[tuple[NDArray[np.int32], Columns]] = []
         store.attach(self)
 
@@ -54,8 +55,16 @@ class Snapshot:
             self._store.detach(self)
             self._kept.clear()
 
+    def keep_only(self, rows: NDArray[np.int32]) -> None:
+        """No others will be read than these, and embeddings (under the lock): a frame then has nothing to
+        copy."""
+        self.keep(rows)
+        self._keeps_others = False
+
     def keep(self, rows: NDArray[np.int32]) -> None:
         """Copy these rows unless that was done before (called by the store, under the lock)."""
+        if not self._keeps_others:
+            return
         rows = rows[(rows >= 0) & (rows < self.rows)]
         rows = np.sort(rows[~self._is_kept[rows]])
         if rows.size:

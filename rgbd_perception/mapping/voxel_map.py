@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
+from rgbd_perception.mapping.block_contents import keep_only_plain
 from rgbd_perception.mapping.budget import budget
 from rgbd_perception.mapping.carving import SeenThrough, carve, find_seen_through
 from rgbd_perception.mapping.checks import check_prediction, checked_class_embeddings, checked_embedding
@@ -168,7 +170,7 @@ class VoxelMap:
         encoder of another text space than the map's.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._turns.question(self._caught_up) as view, self._threads.at_work():
+        with self._question(search, encoder.text_space) as view:
             return answer_questions(view, texts, negatives, encoder, search)
 
     def scores(
@@ -203,7 +205,7 @@ class VoxelMap:
         for vectors that do not fit the map, are not finite or are zero.
         """
         search = Search(top_k, threshold, region, calibration)
-        with self._turns.question(self._caught_up) as view, self._threads.at_work():
+        with self._question(search) as view:
             return answer_embeddings(view, vectors, negatives, text_space, search)
 
     def at(
@@ -371,14 +373,28 @@ class VoxelMap:
         finally:
             snapshot.close()
 
-    def _caught_up(self, most: int) -> MapView | None:
-        """The map of this instant and what its blocks hold; None where more than ``most`` had to be read."""
+    @contextmanager
+    def _question(self, search: Search, text_space: str | None = None) -> Iterator[MapView]:
+        """The map of this instant and what its blocks hold, for a question in a text space (None: the
+        map's)."""
+        look = partial(self._caught_up, search, text_space)
+        with self._turns.question(look) as view, self._threads.at_work():
+            yield view
+
+    def _caught_up(self, search: Search, text_space: str | None, most: int) -> MapView | None:
+        """None where more than ``most`` blocks had to be read."""
         with self._lock:
             contents = self._layers.contents()
             if contents is not None and not contents.refresh(most, self._threads):
                 return None
-            blocks = contents.blocks() if contents else None
-            return MapView(self._snapshot(), self._header(), self.config, self._threads, blocks)
+            blocks, snapshot, header = (
+                contents.blocks() if contents else None,
+                self._snapshot(),
+                self._header(),
+            )
+            if blocks is not None and search.is_of_blocks(text_space or header.text_space):
+                keep_only_plain(snapshot, blocks)
+            return MapView(snapshot, header, self.config, self._threads, blocks)
 
     def _snapshot(self) -> Snapshot:
         """Under the lock."""

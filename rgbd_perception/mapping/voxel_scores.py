@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.block_contents import PLAIN
+from rgbd_perception.mapping.block_contents import PLAIN, plain_entries
 from rgbd_perception.mapping.block_ranking import Scored
 from rgbd_perception.mapping.evidence import posterior
-from rgbd_perception.mapping.feature_readers import HOT, ReachingScorer
+from rgbd_perception.mapping.feature_readers import ReachingScorer
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.scoring import QueryVectors, ScoreCalibration, score_vectors
@@ -82,7 +82,7 @@ class VoxelScores:
         """Of those in the lists of blocks; None where every voxel has to be looked at."""
         if not isinstance(self._scorer, ReachingScorer):
             return None
-        plain = np.flatnonzero((embeddings >= PLAIN) & (embeddings < HOT))
+        plain = plain_entries(embeddings)
         if plain.size == 0:
             return Scored(self._scorer.places_of(embeddings), self._scorer.table)
         rows = (embeddings[plain] - PLAIN).astype(np.int64)

@@ -157,12 +157,13 @@ class _Mapping(MadeUpEncoder):
         return super().encode(texts)
 
 
-def test_mapping_does_not_change_what_a_question_reads():
+@pytest.mark.parametrize("with_embedding", [True, False])
+def test_mapping_does_not_change_what_a_question_reads(with_embedding):
     asked, plain = _empty_map(), _empty_map()
     for voxel_map in (asked, plain):
         _look(voxel_map, 0)
         voxel_map.query(TEXTS, encoder=ENCODER, calibration=CALIBRATION)
-        _look(voxel_map, 3)
+        _look(voxel_map, 3, with_embedding)
         voxel_map.query(TEXTS, encoder=ENCODER, calibration=CALIBRATION)
         _look(voxel_map, 4)
     answers = asked.query(TEXTS, encoder=_Mapping(asked), calibration=CALIBRATION, top_k=1000)
@@ -170,6 +171,20 @@ def test_mapping_does_not_change_what_a_question_reads():
     _same_answers(asked)
     for voxel_map in (asked, plain):
         voxel_map.close()
+
+
+def test_more_texts_than_bits_of_a_word_are_answered_as_each_alone():
+    voxel_map = _empty_map()
+    for step in range(3):
+        _look(voxel_map, step)
+    texts = [NAMES[number % len(NAMES)] for number in range(100)]
+    together = voxel_map.query(texts, encoder=ENCODER, calibration=CALIBRATION)
+    alone = {
+        name: voxel_map.query([name], encoder=ENCODER, calibration=CALIBRATION)[0].answers for name in NAMES
+    }
+    assert any(alone.values())
+    assert [result.answers for result in together] == [alone[text] for text in texts]
+    voxel_map.close()
 
 
 def test_a_loaded_map_and_one_with_other_classes_answer_as_their_voxels_do(tmp_path):

@@ -24,6 +24,7 @@ from rgbd_perception.mapping.scoring import (
 )
 from rgbd_perception.mapping.shared_rows import SharedRows
 from rgbd_perception.vocabulary import Vocabulary
+from test.mapping.scored import joined
 
 _SHARP = ScoreCalibration(scale=20.0, offset=0.2, kinship=0.3, sharpness=15.0)
 _DIM = 64
@@ -55,7 +56,7 @@ def test_scores_are_those_of_the_plain_rule(seed, classes, texts, negatives, dim
     every = score_vectors(vectors, query, _SHARP)
     pairs = np.zeros(300, np.uint32)
     for _ in range(2):  # first notes are made, then they are used
-        numbers, scores = scores_of_at_least(vectors, query, _SHARP, least, pairs=pairs)
+        numbers, scores = joined(scores_of_at_least(vectors, query, _SHARP, least, pairs=pairs))
         kept = np.where(every >= least, every, 0)
         sure = np.abs(every - least).min(axis=1) > 1e-5
         assert np.array_equal(numbers[sure[numbers]], np.flatnonzero((kept.max(axis=1) > 0) & sure))
@@ -81,7 +82,7 @@ def test_whichever_classes_are_related(related, row):
     expected = score_vectors(vectors, query, _SHARP)
     pairs = np.zeros(1, np.uint32)
     for _ in range(2):
-        numbers, scores = scores_of_at_least(vectors, query, _SHARP, 0.3, pairs=pairs)
+        numbers, scores = joined(scores_of_at_least(vectors, query, _SHARP, 0.3, pairs=pairs))
         reached = expected[expected >= 0.3]
         np.testing.assert_allclose(scores.ravel(), reached, atol=1e-6)
         assert numbers.size == reached.size
@@ -100,7 +101,7 @@ def test_the_only_class_has_no_rival():
     classes = np.eye(1, _DIM, dtype=np.float32)
     vectors, pairs = np.full((1, _DIM), 60, np.int8) * np.eye(1, _DIM, dtype=np.int8), np.zeros(1, np.uint32)
     first, second = (
-        scores_of_at_least(vectors, _query(classes), _SHARP, 0.3, pairs=pairs)[1] for _ in range(2)
+        joined(scores_of_at_least(vectors, _query(classes), _SHARP, 0.3, pairs=pairs))[1] for _ in range(2)
     )
     assert pairs.tolist() == [1]
     assert first[0, 0] > 0.99

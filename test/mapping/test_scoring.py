@@ -15,6 +15,7 @@ from rgbd_perception.mapping.scoring import (
     scores_of_at_least,
     write_scores,
 )
+from test.mapping.scored import joined
 
 CALIBRATION = ScoreCalibration(scale=20.0, offset=0.4, kinship=0.1, sharpness=15.0)
 
@@ -74,7 +75,7 @@ def test_low_scores_and_unused_vectors_are_left_out(kind, count):
             list(pool.map(lambda part: work(*part), [(0, size // 3), (size // 3, size)]))
 
         write_scores(vectors, query, CALIBRATION, scores, in_two, least=0.3, in_use=used)
-        reaching, their_scores = scores_of_at_least(vectors, query, CALIBRATION, 0.3, in_two, used)
+        reaching, their_scores = joined(scores_of_at_least(vectors, query, CALIBRATION, 0.3, in_two, used))
     kept = np.where(used[:, None] & (every >= 0.3), every, 0)
     np.testing.assert_allclose(scores, kept, atol=1e-6)
     assert reaching.tolist() == np.flatnonzero(kept.max(axis=1) > 0).tolist()

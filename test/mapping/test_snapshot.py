@@ -52,6 +52,21 @@ def test_rows_are_picked_as_they_were(first, steps, block):
     assert snapshot.gather(rows, ("key",))["key"].tolist() == keys.tolist()
 
 
+@given(numbers, numbers, st.lists(st.tuples(st.booleans(), numbers), max_size=8))
+def test_only_those_rows_are_kept_that_will_be_read(first, wanted, steps):
+    store = VoxelStore(100)
+    _write(store, first, 1.0)
+    wanted &= first
+    rows = store.index.find(pack(np.array([[number, 0, 0] for number in sorted(wanted)]).reshape(-1, 3)))
+    expected = store.weight[rows].tolist()
+    snapshot = Snapshot(store, threading.Lock())
+    snapshot.keep_only(rows)
+    for number, (insert, chosen) in enumerate(steps):
+        _write(store, chosen, 2.0 + number) if insert else _erase(store, chosen)
+    assert snapshot.gather(rows.astype(np.int64), ("weight",))["weight"].tolist() == expected
+    assert sum(kept.size for kept, _ in snapshot._kept) == rows.size
+
+
 @given(numbers, st.lists(st.tuples(st.booleans(), numbers), max_size=8), st.integers(1, 7))
 def test_snapshot_reads_the_state_of_its_instant(first, steps, block):
     store, lock = VoxelStore(100), threading.Lock()
