@@ -46,13 +46,12 @@ _KIND, _PLAIN_KIND = np.uint32(30), np.uint32(1)
 _VOXELS = WORDS * SIDE * SIDE
 """Most voxels of half a block."""
 _FEW = 1 << 14
-_CLEAN = -1
 _NEW = np.uint64(1 << 63)
 """Not what any voxel is."""
 _BLOCKS_FOR_TWO = 64
 """Fewer blocks are read by one thread."""
 _PATIENCE = 16
-"""Frames for which a block must not have changed before it is read without being asked for."""
+"""Frames for which a block must not have been seen before it is read without being asked for."""
 
 
 class Blocks(NamedTuple):
@@ -100,7 +99,8 @@ class BlockContents:
         self._store = store
         self._least = min_weight
         self._most_bytes = most_bytes
-        self._changed_at = np.zeros(0, np.int32)
+        self._changed = np.zeros(0, np.bool_)
+        self._touched_at = np.zeros(0, np.int32)
         self._seen = np.zeros(0, np.uint32)
         self._now = 0
         self._used = np.zeros(2, np.int64)
@@ -111,7 +111,7 @@ class BlockContents:
     def mark(self, rows: NDArray[np.int32]) -> None:
         """These voxels are about to get another embedding, or to go (called by the store)."""
         blocks = self._store.blocks
-        _mark(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed_at, self._now)
+        _mark(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed)
 
     @contextmanager
     def frame(self, rows: NDArray[np.int32], time: int) -> Iterator[None]:
@@ -125,19 +125,19 @@ class BlockContents:
             blocks = self._store.blocks
             _mark_changed(
                 rows, before, time, *self._columns(), self._least, self._store.key, blocks.index.keys,
-                blocks.index.rows, self._now, self._changed_at, self._seen,
+                blocks.index.rows, self._now, self._changed, self._touched_at, self._seen,
             )  # fmt: skip
 
     def tick(self, most: int, run: Runner) -> None:
-        """A frame came: read up to ``most`` blocks that changed and have come to rest."""
+        """A frame came: read up to ``most`` blocks that changed and are no longer seen."""
         self._now += 1
-        at_rest = (self._changed_at > _CLEAN) & (self._changed_at < self._now - _PATIENCE)
+        at_rest = self._changed & (self._touched_at < self._now - _PATIENCE)
         self._read(np.flatnonzero(at_rest)[:most], run)
 
     def refresh(self, most: int, run: Runner) -> bool:
         """Read up to ``most`` changed blocks; whether all is there now."""
         self._grow_with_blocks()
-        changed = np.flatnonzero(self._changed_at > _CLEAN)
+        changed = np.flatnonzero(self._changed)
         self._read(changed[:most], run)
         return self.fits and changed.size <= most
 
@@ -152,7 +152,8 @@ class BlockContents:
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
-        return self._changed_at.nbytes + self._seen.nbytes + sum(array.nbytes for array in self._lists)
+        of_blocks = self._changed.nbytes + self._touched_at.nbytes + self._seen.nbytes
+        return of_blocks + sum(array.nbytes for array in self._lists)
 
     def _columns(self) -> _Contents:
         columns = self._store.columns
@@ -171,10 +172,11 @@ class BlockContents:
 
     def _grow_with_blocks(self) -> None:
         """New blocks have changed."""
-        count, old = self._store.blocks.bits.shape[0], self._changed_at.size
+        count, old = self._store.blocks.bits.shape[0], self._changed.size
         if count == old:
             return
-        self._changed_at = np.concatenate([self._changed_at, np.full(count - old, self._now, np.int32)])
+        self._changed = np.concatenate([self._changed, np.ones(count - old, np.bool_)])
+        self._touched_at = np.concatenate([self._touched_at, np.full(count - old, self._now, np.int32)])
         self._seen = np.concatenate([self._seen, np.zeros(HALVES * (count - old), np.uint32)])
         more = np.zeros(HALVES * (count - old), HALF)
         self._lists = self._lists._replace(halves=np.concatenate([self._lists.halves, more]))
@@ -200,7 +202,7 @@ class BlockContents:
         self._make_room(numbers, fresh)
         if self.fits:
             put_lists(numbers, starts, fresh, self._lists, self._used)
-            self._changed_at[numbers] = _CLEAN
+            self._changed[numbers] = False
 
     def _make_room(self, numbers: NDArray[np.int64], fresh: Lists) -> None:
         """Close the gaps where the ``fresh`` lists of the blocks ``numbers`` would not fit in."""
@@ -284,11 +286,12 @@ def _mark_changed(
     slot_keys: NDArray[np.int64],
     slot_rows: NDArray[np.int32],
     now: int,
-    changed_at: NDArray[np.int32],
+    changed: NDArray[np.bool_],
+    touched_at: NDArray[np.int32],
     seen: NDArray[np.uint32],
 ) -> None:
-    """The blocks of voxels that are not what they were ``before`` (n,) change now; the halves of those that
-    are well observed were seen at this ``time``."""
+    """The blocks of all voxels are touched ``now``, those of voxels that are not what they were ``before``
+    (n,) have changed; the halves of those that are well observed were seen at this ``time``."""
     last, number = NO_KEY, -1
     for i in range(rows.size):
         row = rows[i]
@@ -298,8 +301,9 @@ def _mark_changed(
         if block != last:
             last, number = block, find_row(slot_keys, slot_rows, block)
         contents = _contents(row, feature_at, class_slots, weights, unit, least)
+        touched_at[number] = now
         if contents != before[i]:
-            changed_at[number] = now
+            changed[number] = True
         if contents != np.uint64(0):
             half = HALVES * number + word // WORDS
             seen[half] = max(seen[half], np.uint32(time))
@@ -311,10 +315,9 @@ def _mark(
     row_keys: NDArray[np.int64],
     slot_keys: NDArray[np.int64],
     slot_rows: NDArray[np.int32],
-    changed_at: NDArray[np.int32],
-    now: int,
+    changed: NDArray[np.bool_],
 ) -> None:
-    """The blocks of these rows (-1: none) change now."""
+    """The blocks of these rows (-1: none) change."""
     last, number = NO_KEY, -1
     for row in rows:
         if row < 0 or row_keys[row] == NO_KEY:
@@ -323,7 +326,7 @@ def _mark(
         if block != last:
             last, number = block, find_row(slot_keys, slot_rows, block)
         if number >= 0:
-            changed_at[number] = now
+            changed[number] = True
 
 
 @kernel

@@ -45,7 +45,7 @@ class Lists(NamedTuple):
 def most_bytes(voxels: int, entries: int, blocks: int) -> int:
     """Of the contents of so many blocks with so many voxels and entries in their lists."""
     of_lists = with_spare(entries) * (4 + 2) + with_spare(voxels)
-    return of_lists + blocks * (4 + HALVES * (HALF.itemsize + 4))
+    return of_lists + blocks * (5 + HALVES * (HALF.itemsize + 4))
 
 
 def with_spare(count: int) -> int:

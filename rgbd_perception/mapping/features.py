@@ -11,9 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping.blocks import in_block
 from rgbd_perception.mapping.feature_readers import HOT, SharedReader
 from rgbd_perception.mapping.fusion import VoxelGroups
+from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import dither, float_to_half, half_bits, half_to_float, kernel
+from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.pooling import pool, pool_coordinates
 from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
@@ -188,9 +191,11 @@ class SharedFeatures:
         self._store.record(owners)
         self._store.announce(owners)
         free = self.shared.take_free(count, self._store.is_read)
+        blocks = self._store.blocks
         given = _settle(
-            owners, settling, half_bits(self.hot), self._store.key, self._store.index.slots, self.at,
-            self.shared.vector, self.shared.users, free, np.float32(self._tolerance_now()),
+            owners, settling, half_bits(self.hot), self._store.key, self._store.index.slots,
+            blocks.index.keys, blocks.index.rows, blocks.bits, self.at, self.shared.vector, self.shared.users,
+            free, np.float32(self._tolerance_now()),
         )  # fmt: skip
         self.shared.gave(free[free.size - given :])
         self._hot_row[settling] = _NOBODY
@@ -269,6 +274,9 @@ def _settle(
     hot: NDArray[np.uint16],
     keys: NDArray[np.int64],
     index: NDArray[np.uint32],
+    block_keys: NDArray[np.int64],
+    block_numbers: NDArray[np.int32],
+    bits: NDArray[np.uint64],
     at: NDArray[np.uint32],
     vectors: NDArray[np.int8],
     users: NDArray[np.int32],
@@ -277,14 +285,21 @@ def _settle(
 ) -> int:
     """Give each owner a shared row in place of its slot; return how many of ``free`` (from its end) went."""
     wide = np.empty(hot.shape[1], np.float32)
-    given = 0
+    given, last, number = 0, NO_KEY, -1
     for i in range(owners.size):
         for j in range(wide.size):
             wide[j] = half_to_float(hot[slots[i], j])
         best, nearest = np.uint32(0), np.float32(-2)
         for step in STEPS:
-            row = find_voxel(index, keys, keys[owners[i]] + step)
-            if row < 0 or at[row] == 0 or at[row] >= HOT or at[row] == best:
+            key = keys[owners[i]] + step
+            # Most neighbours do not exist, and of those the blocks know sooner than the hash.
+            block, word, bit = in_block(key)
+            if block != last:
+                last, number = block, find_row(block_keys, block_numbers, block)
+            if number < 0 or (bits[number, word] >> np.uint64(bit)) & np.uint64(1) == np.uint64(0):
+                continue
+            row = find_voxel(index, keys, key)
+            if at[row] == 0 or at[row] >= HOT or at[row] == best:
                 continue
             cosine = likeness(wide, vectors[at[row]])
             if cosine > nearest:
