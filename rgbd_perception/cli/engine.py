@@ -164,12 +164,15 @@ def _bar(expected_seconds: float | None) -> Iterator[OnProgress]:
 
 def _info(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from rgbd_perception.inference.engine_cache import EngineCache, read_file
+    from rgbd_perception.models import list_models, unknown_model
 
     path = Path(args.name)
     if not path.is_file():
         kept = list(EngineCache().engines(args.name))
         if not kept and path.suffix:
             raise UserError(f"expected an engine file or the name of a model, {path} does not exist")
+        if not kept and args.name not in list_models():
+            raise unknown_model(args.name, " or an engine file")
         for file, header in kept:
             print(file)
             _print_header(header)
