@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
-    if args.frames < 0 or (args.fps is not None and args.fps < 0):
-        raise UserError("expected --frames and --fps not to be negative")
+    if args.frames < 0 or not 0 <= (args.fps or 0) < math.inf:
+        raise UserError("expected --frames and --fps not to be negative, and finite")
     from rgbd_perception.sources.opening import open_source
 
     options = options_from_arguments(args)
