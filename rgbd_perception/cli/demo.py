@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", action="store_true", help="one process for each node, instead of one container"
     )
     parser.add_argument(
-        "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
+        "--model",
+        default="rgbd_mini",
+        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
     )
     parser.add_argument(
         "--query", nargs="+", metavar="TEXT", help="texts to look for, instead of the usual ones"

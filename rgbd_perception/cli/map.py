@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="MAP", help="the map file, usually .rgbdmap"
     )
     parser.add_argument(
-        "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
+        "--model",
+        default="rgbd_mini",
+        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
     )
     add_untrained_argument(parser)
     parser.add_argument(

@@ -16,6 +16,11 @@ from typing import Any
 from rgbd_perception.errors import UserError
 
 
+def with_examples(epilog: str) -> dict[str, Any]:
+    """Arguments of ``add_parser`` that print ``epilog`` below the options as it stands."""
+    return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
+
+
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """The option ``--json FILE`` that every sub-command has."""
     parser.add_argument(

@@ -85,6 +85,20 @@ def test_every_sub_command_explains_itself(name: str, capsys: pytest.CaptureFixt
     assert f"rgbd-perception {name}" in module.EPILOG, "the epilog has examples"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("models list", "models import", "data check", "bench map", "bench model"),
+        *("engine build", "engine info", "engine verify"),
+    ],
+)
+def test_every_action_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*command.split(), "--help"])
+    page = capsys.readouterr().out
+    assert f"examples:\n  rgbd-perception {command.split()[0]}" in page
+
+
 def test_the_table_has_every_module_of_the_folder() -> None:
     folder = Path(cli.__file__).parent
     # A module with the parts of a sub-command must be on offer, a helper need not.
