@@ -194,7 +194,7 @@ def _progress(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], None]]
     def show(stage: str, frames: int) -> None:
         if stage not in bars:
             close()
-            bars[stage] = tqdm(total=totals[stage], unit="frame", desc=stage, file=sys.stderr)
+            bars[stage] = tqdm(total=totals[stage], unit="frame", desc=stage, disable=None, file=sys.stderr)
         bars[stage].update(min(frames, totals[stage]) - bars[stage].n)
         if frames >= totals[stage]:
             bars[stage].close()  # at once: what comes after must not count as time of this stage

@@ -182,7 +182,9 @@ def _layout(snapshot: Snapshot, extra: Columns) -> dict[str, _Tensor]:
 
 def _preamble(layout: dict[str, _Tensor], metadata: dict[str, Any]) -> bytes:
     """Length and JSON header of the safetensors format, padded with spaces to a multiple of 8 bytes."""
-    header: dict[str, Any] = {"__metadata__": {_METADATA_KEY: json.dumps(metadata, ensure_ascii=False)}}
+    # What is beyond ASCII is escaped twice: safetensors refuses what Python makes of names of files that
+    # are no UTF-8, and nobody could read the map.
+    header: dict[str, Any] = {"__metadata__": {_METADATA_KEY: json.dumps(metadata)}}
     for name, tensor in layout.items():
         header[name] = {
             "dtype": _DTYPE_NAMES[tensor.dtype.name],

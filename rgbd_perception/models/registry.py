@@ -88,7 +88,7 @@ def list_models() -> list[str]:
 
 def unknown_model(name: str, otherwise: str = "") -> UserError:
     """What to raise for a name that is none of ``list_models()``; ``otherwise``: what else is taken."""
-    close = difflib.get_close_matches(name, list_models(), cutoff=0.5)
+    close = difflib.get_close_matches(name, list_models())
     advice = f": did you mean {' or '.join(close)}?" if close else ""
     return UserError(f"expected a model of `rgbd-perception models list`{otherwise}, got {name!r}{advice}")
 

@@ -301,6 +301,14 @@ def test_metadata_is_json(good_file):
     assert json.loads(json.dumps(read_metadata(good_file)))["frame_id"] == "house"
 
 
+def test_a_recording_in_a_folder_whose_name_is_no_utf_8_is_read_back(tmp_path):
+    """Python stands for such bytes with lone surrogates, which no JSON of another library may hold."""
+    voxel_map = _map(frames=1)
+    voxel_map.notes["source"] = "caf\udce9 椅子"
+    voxel_map.save(tmp_path / "map.rgbdmap")
+    assert VoxelMap.load(tmp_path / "map.rgbdmap").notes == voxel_map.notes
+
+
 def test_files_of_version_1_are_read(tmp_path):
     """Half precision embeddings, float32 columns, stamps in nanoseconds, no checksum of the description."""
     from safetensors.numpy import save_file
