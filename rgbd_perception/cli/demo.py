@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
 from rgbd_perception.errors import UserError
+from rgbd_perception.ros.environment import require_usable_environment
 from rgbd_perception.sources.options import SourceOptions, add_source_arguments, options_from_arguments
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
     options = options_from_arguments(args)
     source = open_source(args.source, options)
     out = _make_folder(args.out)
+    require_usable_environment()
     try:
         from rgbd_perception.ros.demo import run_demo
     except ImportError as error:
