@@ -46,6 +46,7 @@ def describe(name: str) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        path.open("rb").close()  # safetensors says of a file that may not be read that it is not there
         with safe_open(path, framework="numpy") as container:
             metadata = container.metadata() or {}
             tensors = {key: container.get_slice(key) for key in container.keys()}  # noqa: SIM118

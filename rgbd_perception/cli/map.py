@@ -108,8 +108,10 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError(f"expected --autosave not to be negative, got {args.autosave:g}")
     if not args.out.parent.is_dir():
         raise UserError(f"expected --out in a folder that exists, there is no {args.out.parent}")
-    if args.out.is_dir() or not os.access(args.out.parent, os.W_OK):
-        raise UserError(f"expected --out as a file that can be written, got {args.out}")
+    if args.out.is_dir():
+        raise UserError(f"expected --out as a file, {args.out} is a folder")
+    if not os.access(args.out.parent, os.W_OK):
+        raise UserError(f"cannot write {args.out}: no permission to write in {args.out.parent.absolute()}")
     from rgbd_perception.bookkeeping import StepTimer
     from rgbd_perception.mapping import MapConfig, warm_up
     from rgbd_perception.mapping.autosave import Autosave
