@@ -34,6 +34,10 @@ sizes along the box's own axes.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.usage = (
+        "%(prog)s [-h] MAP TEXT [TEXT ...] [--not TEXT] [--top-k K] [--threshold S] [--json FILE]\n"
+        "       %(prog)s [-h] MAP --at X Y Z [TEXT ...] [--radius M] [--json FILE]"
+    )
     parser.add_argument("map", type=Path, metavar="MAP", help="a map file")
     texts = parser.add_argument(
         "texts", nargs="+", default=[], metavar="TEXT", help="what to look for; each is a query of its own"

@@ -158,7 +158,7 @@ def test_query_needs_a_text_or_a_point(map_file, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["query", str(map_file)])
     assert ended.value.code == 2
-    assert "TEXT" in capsys.readouterr().err
+    assert "MAP --at X Y Z [TEXT ...]" in capsys.readouterr().err
 
 
 def test_a_map_that_could_not_be_written_is_refused_before_the_work(folder, monkeypatch, capsys):
