@@ -116,6 +116,13 @@ def test_bad_options_end_with_2(arguments: list[str], capsys: pytest.CaptureFixt
     assert "error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["train", "distill"])
+def test_key_value_pairs_are_not_required(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command])
+    assert capsys.readouterr().err.endswith("the following arguments are required: config\n")
+
+
 def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "--graph", "-1"]) == 2
     captured = capsys.readouterr()
