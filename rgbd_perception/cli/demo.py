@@ -99,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
     if args.frames < 0 or not 0 <= (args.fps or 0) < math.inf:
         raise UserError("expected --frames and --fps not to be negative, and finite")
+    if not all(text.strip() for text in args.query or ()):
+        raise UserError("expected texts with at least one letter behind --query")
     from rgbd_perception.sources.opening import open_source
 
     options = options_from_arguments(args)

@@ -83,6 +83,7 @@ def test_terminated_demo_leaves_no_process(room, tmp_path):
     [
         (["--source", "nowhere"], "'nowhere' does not exist"),
         (["--frames", "-1"], "not to be negative"),
+        (["--query", "a chair", " "], "expected texts with at least one letter behind --query"),
         (["--fps", "nan"], "not to be negative"),
         (["--rate", "0"], "--rate as a positive number"),
     ],
