@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rgbd_perception.errors import UserError
+from rgbd_perception.models import list_models, unknown_model
 
 PARTS = ("machine", "updates", "queries", "memory", "files", "equal", "peers")
 """What can be chosen one by one. Updates, queries, memory and files share the map that is grown once."""
@@ -42,6 +44,8 @@ class BenchPlan:
         for name, least in (("voxels", LEAST_VOXELS), ("dim", 8), ("apartments", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"expected --{name} of {least} or more, got {getattr(self, name)}")
+        if not (self.model in list_models() or Path(self.model).is_file()):
+            raise unknown_model(self.model, " or a weights file")
         unknown = [part for part in self.parts if part not in PARTS]
         if unknown or not self.parts:
             raise UserError(f"expected --only with some of {', '.join(PARTS)}; got '{','.join(unknown)}'")

@@ -1,1 +1,2 @@
-"""The command line. ``main`` is the entry point; every other module but ``output`` is one sub-command."""
+"""The command line. ``main`` is the entry point; ``output``, ``compiling`` and ``picture`` help sub-commands,
+which every other module is one of."""

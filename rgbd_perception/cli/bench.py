@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.cli.output import add_json_argument, text_output, with_examples, write_json
 from rgbd_perception.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ pip install 'rgbd_perception[bench]'. What every figure means: docs/benchmarks.m
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what can be measured and its options."""
     subjects = parser.add_subparsers(dest="subject", metavar="map|model", required=True)
-    _add_model_arguments(subjects.add_parser("model", help="a network", **_form(MODEL_EPILOG)))
-    subject = subjects.add_parser("map", help="the voxel map", **_form(MAP_EPILOG))
+    _add_model_arguments(subjects.add_parser("model", help="a network", **with_examples(MODEL_EPILOG)))
+    subject = subjects.add_parser("map", help="the voxel map", **with_examples(MAP_EPILOG))
     subject.add_argument("--quick", action="store_true", help="fewer repetitions")
     subject.add_argument("--only", metavar="A,B,...", help="these parts only (below)")
     subject.add_argument("--dim", type=int, metavar="D", help="of the embeddings (default 512)")
@@ -58,10 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     subject.add_argument("--model", help="network of `equal` (default rgbd_mini)")
     add_json_argument(subject)
-
-
-def _form(epilog: str) -> dict[str, Any]:
-    return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.cli.output import add_json_argument, text_output, with_examples, write_json
 from rgbd_perception.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ SHEET_VIEWS = 12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action and its options."""
     actions = parser.add_subparsers(dest="action", metavar="check", required=True)
-    check = actions.add_parser("check", help="read every file of a data set and say what is wrong")
+    check = actions.add_parser(
+        "check", help="read every file of a data set and say what is wrong", **with_examples(EPILOG)
+    )
     check.add_argument("path", type=Path, metavar="PATH", help="folder of the data set")
     check.add_argument(
         "--layout",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
 from rgbd_perception.errors import UserError
+from rgbd_perception.ros.environment import require_usable_environment
 from rgbd_perception.sources.options import SourceOptions, add_source_arguments, options_from_arguments
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", action="store_true", help="one process for each node, instead of one container"
     )
     parser.add_argument(
-        "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
+        "--model",
+        default="rgbd_mini",
+        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
     )
     parser.add_argument(
         "--query", nargs="+", metavar="TEXT", help="texts to look for, instead of the usual ones"
@@ -93,13 +97,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> tuple[DemoResult, Source]:
-    if args.frames < 0 or (args.fps is not None and args.fps < 0):
-        raise UserError("expected --frames and --fps not to be negative")
+    if args.frames < 0 or not 0 <= (args.fps or 0) < math.inf:
+        raise UserError("expected --frames and --fps not to be negative, and finite")
+    if not all(text.strip() for text in args.query or ()):
+        raise UserError("expected texts with at least one letter behind --query")
     from rgbd_perception.sources.opening import open_source
 
     options = options_from_arguments(args)
     source = open_source(args.source, options)
     out = _make_folder(args.out)
+    require_usable_environment()
     try:
         from rgbd_perception.ros.demo import run_demo
     except ImportError as error:
@@ -191,7 +198,7 @@ def _progress(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], None]]
     def show(stage: str, frames: int) -> None:
         if stage not in bars:
             close()
-            bars[stage] = tqdm(total=totals[stage], unit="frame", desc=stage, file=sys.stderr)
+            bars[stage] = tqdm(total=totals[stage], unit="frame", desc=stage, disable=None, file=sys.stderr)
         bars[stage].update(min(frames, totals[stage]) - bars[stage].n)
         if frames >= totals[stage]:
             bars[stage].close()  # at once: what comes after must not count as time of this stage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _findings(args: argparse.Namespace) -> Iterator[Finding]:
+    from rgbd_perception.doctor.finding import FAIL
     from rgbd_perception.doctor.machine import machine_findings
-    from rgbd_perception.doctor.ros_install import ros_findings
+    from rgbd_perception.doctor.ros_install import check_environment, ros_findings
 
     yield from machine_findings()
     yield from ros_findings()
-    if args.graph is not None:
+    if args.graph is not None and check_environment(os.environ).status != FAIL:
         from rgbd_perception.doctor.graph import graph_findings
 
         try:

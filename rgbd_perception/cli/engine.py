@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgbd_perception.cli.output import add_json_argument, add_untrained_argument, text_output, write_json
+from rgbd_perception.cli.output import (
+    add_json_argument,
+    add_untrained_argument,
+    text_output,
+    with_examples,
+    write_json,
+)
 from rgbd_perception.errors import FrameDropped, UserError
 
 if TYPE_CHECKING:
@@ -42,7 +48,9 @@ on what: docs/tensorrt.md.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the three actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="build|info|verify", required=True)
-    build = actions.add_parser("build", help="an engine for this machine or, ahead of time, for another")
+    build = actions.add_parser(
+        "build", help="an engine for this machine or, ahead of time, for another", **with_examples(EPILOG)
+    )
     _add_model_arguments(build)
     build.add_argument(
         "--ahead-of-time",
@@ -54,10 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--out", metavar="FILE", type=Path, help="where to write it (default: where the node looks for it)"
     )
-    info = actions.add_parser("info", help="what an engine is for, or which engines of a model are kept here")
+    info = actions.add_parser(
+        "info",
+        help="what an engine is for, or which engines of a model are kept here",
+        **with_examples(EPILOG),
+    )
     info.add_argument("name", metavar="FILE|MODEL", help="an engine file, or the name of a model")
     add_json_argument(info)
-    verify = actions.add_parser("verify", help="an engine against the network in fp32, on your frames")
+    verify = actions.add_parser(
+        "verify", help="an engine against the network in fp32, on your frames", **with_examples(EPILOG)
+    )
     _add_model_arguments(verify)
     verify.add_argument(
         "--frames", metavar="SOURCE", required=True, help="as `map` takes it: folder, bag, ..."
@@ -164,12 +178,15 @@ def _bar(expected_seconds: float | None) -> Iterator[OnProgress]:
 
 def _info(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from rgbd_perception.inference.engine_cache import EngineCache, read_file
+    from rgbd_perception.models import list_models, unknown_model
 
     path = Path(args.name)
     if not path.is_file():
         kept = list(EngineCache().engines(args.name))
         if not kept and path.suffix:
             raise UserError(f"expected an engine file or the name of a model, {path} does not exist")
+        if not kept and args.name not in list_models():
+            raise unknown_model(args.name, " or an engine file")
         for file, header in kept:
             print(file)
             _print_header(header)

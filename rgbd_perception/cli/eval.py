@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rgbd_perception.cli.compiling import compiling_is_said
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
 from rgbd_perception.errors import UserError
 
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print and write the scores."""
-    with text_output(args.json):
+    with text_output(args.json), compiling_is_said():
         result = evaluate(args.map, args.truth)
         _print_result(result)
     write_json(args.json, result)

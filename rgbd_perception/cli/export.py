@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     from rgbd_perception.inference.export import MAX_CLASSES, ExportOptions, export_onnx, input_size
     from rgbd_perception.inference.graphs import graph_path, identity
 
+    if args.onnx is not None and (args.onnx.suffix != ".onnx" or args.onnx.is_dir()):
+        raise UserError(f"expected --onnx with a file that ends with .onnx, got {args.onnx}")
     with text_output(args.json):
         size = parse_size(args.size) if args.size else input_size(args.model, args.untrained)
         rows = args.max_classes if args.max_classes is not None else (MAX_CLASSES if args.onnx else 0)

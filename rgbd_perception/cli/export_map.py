@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rgbd_perception.cli.compiling import compiling_is_said
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
 from rgbd_perception.errors import UserError
 
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file; 0 on success."""
-    with text_output(args.json):
+    with text_output(args.json), compiling_is_said():
         report = _export(args)
         for name in report["files"]:
             print(f"wrote {name}")

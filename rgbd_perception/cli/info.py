@@ -46,6 +46,7 @@ def describe(name: str) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        path.open("rb").close()  # safetensors says of a file that may not be read that it is not there
         with safe_open(path, framework="numpy") as container:
             metadata = container.metadata() or {}
             tensors = {key: container.get_slice(key) for key in container.keys()}  # noqa: SIM118
@@ -73,10 +74,11 @@ def _find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    from rgbd_perception.inference.weights import default_path
+    from rgbd_perception.inference.weights import check_exists, default_path
     from rgbd_perception.models import list_models
 
-    if name in list_models() and default_path(name).is_file():
+    if name in list_models():
+        check_exists(default_path(name))
         return default_path(name)
     raise UserError(f"expected a map file, a weights file or an installed model, there is no '{name}'")
 

@@ -9,13 +9,14 @@ A sub-command is a module with
     INTERMIXED = True     only where positional arguments (key=value) may also stand behind options
 
 Only the module of the chosen sub-command is imported: ``--help`` costs neither torch nor ROS.
-Exit status: 0 success, 2 bad input (one line on standard error), 130 interrupted.
+Exit status: 0 success, 2 bad input or a machine that refuses (one line on standard error), 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -62,17 +63,37 @@ def module_name(command: str) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one sub-command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _escape_what_the_terminal_lacks()
     try:
         return _run(arguments)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritable_output()  # the reader (head, less) has gone
         return 0
+    except OSError as error:  # a full disk, standard output among them; a folder without permission
+        _drop_unwritable_output()
+        where = "" if error.filename is None else f": {error.filename}"
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+        return 2
+
+
+def _escape_what_the_terminal_lacks() -> None:
+    """Texts and names of files may hold letters that standard output cannot show, which is no failure."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _drop_unwritable_output() -> None:
+    """Python would complain of it once more when it flushes at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -93,7 +114,8 @@ def _run(arguments: list[str]) -> int:
     module.add_arguments(command)
     parse = command.parse_intermixed_args if hasattr(module, "INTERMIXED") else command.parse_args
     status: int = module.run(parse(arguments[1:]))
-    sys.stdout.flush()  # here, where a broken pipe is caught
+    if sys.stdout is not None:  # as under `>&-`
+        sys.stdout.flush()  # here, where a broken pipe is caught
     return status
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rgbd_perception.cli.compiling import compiling_is_said
 from rgbd_perception.cli.output import (
     add_json_argument,
     add_untrained_argument,
@@ -53,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="MAP", help="the map file, usually .rgbdmap"
     )
     parser.add_argument(
-        "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
+        "--model",
+        default="rgbd_mini",
+        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
     )
     add_untrained_argument(parser)
     parser.add_argument(
@@ -90,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build and save the map; 0 when at least one frame is in it."""
-    with text_output(args.json):
+    with text_output(args.json), compiling_is_said():
         report = _build(args)
         _print_report(report, args.out)
     write_json(args.json, report)
@@ -104,6 +108,10 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError(f"expected --autosave not to be negative, got {args.autosave:g}")
     if not args.out.parent.is_dir():
         raise UserError(f"expected --out in a folder that exists, there is no {args.out.parent}")
+    if args.out.is_dir():
+        raise UserError(f"expected --out as a file, {args.out} is a folder")
+    if not os.access(args.out.parent, os.W_OK):
+        raise UserError(f"cannot write {args.out}: no permission to write in {args.out.parent.absolute()}")
     from rgbd_perception.bookkeeping import StepTimer
     from rgbd_perception.mapping import MapConfig, warm_up
     from rgbd_perception.mapping.autosave import Autosave
@@ -128,6 +136,9 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
         seconds = _play(
             source, range(first, args.frames or len(source)), predict, voxel_map, ledger, timer, handled
         )
+    except KeyboardInterrupt:
+        print(_interrupted(args, ledger.counts().frames_processed), file=sys.stderr)
+        raise
     finally:
         autosave.wait()
     counts = ledger.counts()
@@ -148,6 +159,15 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
         "map_from_source": source.map_from_source,
         "map": str(args.out),
     }
+
+
+def _interrupted(args: argparse.Namespace, frames: int) -> str:
+    """What became of the frames that were mapped until Ctrl-C."""
+    if args.autosave:
+        return (
+            f"{frames} frames were mapped; what the last autosave wrote is in {args.out}: go on with --resume"
+        )
+    return f"{frames} frames were mapped and not saved: --autosave S keeps them, --resume goes on"
 
 
 def _setup(args: argparse.Namespace, options: SourceOptions) -> dict[str, Any]:
@@ -245,7 +265,7 @@ def _make_predictor(args: argparse.Namespace, source: Source, voxel_map: VoxelMa
         return _truth_predictor(args, source, voxel_map)
     from rgbd_perception.inference import Predictor
 
-    labels = [name.strip() for name in args.labels.split(",") if name.strip()] if args.labels else None
+    labels = None if args.labels is None else [name.strip() for name in args.labels.split(",")]
     predictor = Predictor(args.model, labels=labels, untrained=args.untrained)
     warn_untrained(predictor.model_id)
     voxel_map.set_vocabulary(predictor.vocabulary, predictor.class_embeddings)

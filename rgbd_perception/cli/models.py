@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.cli.output import add_json_argument, text_output, with_examples, write_json
 from rgbd_perception.errors import UserError
 
 NAME = "models"
@@ -29,10 +29,14 @@ _MOST_MISFITS = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the two actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="list|import", required=True)
-    listing = actions.add_parser("list", help="all networks: size, published figures, licence, weights here")
+    listing = actions.add_parser(
+        "list", help="all networks: size, published figures, licence, weights here", **with_examples(EPILOG)
+    )
     listing.add_argument("--measure", action="store_true", help="count parameters and GMACs anew (a minute)")
     add_json_argument(listing)
-    importing = actions.add_parser("import", help="check the authors' file and store it as weights")
+    importing = actions.add_parser(
+        "import", help="check the authors' file and store it as weights", **with_examples(EPILOG)
+    )
     importing.add_argument("name", metavar="NAME", help="network, as in models list")
     importing.add_argument(
         "file", metavar="FILE", type=Path, help="the authors' file: .pth, .pth.tar or .pth.tar.gz"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rgbd_perception.cli.compiling import compiling_is_said
 from rgbd_perception.cli.output import add_json_argument, text_output, write_json
 from rgbd_perception.errors import UserError
 
@@ -33,6 +34,10 @@ sizes along the box's own axes.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.usage = (
+        "%(prog)s [-h] MAP TEXT [TEXT ...] [--not TEXT] [--top-k K] [--threshold S] [--json FILE]\n"
+        "       %(prog)s [-h] MAP --at X Y Z [TEXT ...] [--radius M] [--json FILE]"
+    )
     parser.add_argument("map", type=Path, metavar="MAP", help="a map file")
     texts = parser.add_argument(
         "texts", nargs="+", default=[], metavar="TEXT", help="what to look for; each is a query of its own"
@@ -81,9 +86,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--radius belongs to --at X Y Z")
     if args.at is not None and (args.negatives or args.threshold is not None):
         raise UserError("--at scores each TEXT at one point: leave out --not and --threshold")
+    if args.top_k < 1:
+        raise UserError(f"expected --top-k of 1 or more, got {args.top_k}")
+    if args.threshold is not None and not 0 <= args.threshold <= 1:
+        raise UserError(f"expected --threshold as a probability from 0 to 1, got {args.threshold:g}")
     from rgbd_perception.mapping import VoxelMap
 
-    with text_output(args.json):
+    with text_output(args.json), compiling_is_said():
         voxel_map = VoxelMap.load(args.map)
         content = _point(voxel_map, args) if args.at is not None else _places(voxel_map, args)
     write_json(args.json, {**content, "map_from_source": voxel_map.map_from_source})

@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results")
     parser.add_argument(
-        "--model", default="rgbd_mini", help="network: a name or a weights file (default %(default)s)"
+        "--model",
+        default="rgbd_mini",
+        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
     )
     add_untrained_argument(parser)
     parser.add_argument("--backend", default="auto", help="what runs the network (default %(default)s)")

@@ -38,6 +38,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides",
         nargs="*",
+        default=[],  # without one argparse calls them required
         metavar="key=value",
         help="values instead of those in the file: batch=4 optimizer.rate=1e-4",
     )

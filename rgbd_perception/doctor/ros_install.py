@@ -12,8 +12,14 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rgbd_perception.doctor.finding import Finding, fail, ok, warn
-from rgbd_perception.ros.environment import HUMBLE_PROFILE_VARIABLE, PROFILE_VARIABLE, fastdds_environment
+from rgbd_perception.doctor.finding import FAIL, Finding, fail, ok, warn
+from rgbd_perception.errors import UserError
+from rgbd_perception.ros.environment import (
+    HUMBLE_PROFILE_VARIABLE,
+    PROFILE_VARIABLE,
+    fastdds_environment,
+    require_usable_environment,
+)
 
 SMALLEST_SEGMENT = 16 << 20
 """Bytes of shared memory below which images of a common camera do not fit several times."""
@@ -25,13 +31,29 @@ TYPE_SUPPORT = "rgbd_perception.rgbd_perception_s__rosidl_typesupport_c"
 
 
 def ros_findings() -> Iterator[Finding]:
-    """All checks of this module."""
+    """All checks of this module; only the first where ROS 2 would end this process."""
+    environment = check_environment(os.environ)
+    yield environment
+    if environment.status == FAIL:
+        return
     yield check_rclpy()
     if importlib.util.find_spec("rclpy") is not None:
         yield check_messages()
         yield check_wheel_set(installed_ros_wheels())
         yield check_fastdds_profile(os.environ)
         yield check_shared_memory(Path("/dev/shm"))
+
+
+def check_environment(environment: Mapping[str, str]) -> Finding:
+    """Variables that let every ROS 2 process end at its start."""
+    check = "ROS variables"
+    try:
+        require_usable_environment(environment)
+    except UserError as error:
+        return fail(check, str(error), "in ~/.bashrc too, where it is set there")
+    names = ("ROS_DISTRO", "ROS_DOMAIN_ID", "RMW_IMPLEMENTATION", "ROS_AUTOMATIC_DISCOVERY_RANGE")
+    set_ = [f"{name}={environment[name]}" for name in names if environment.get(name)]
+    return ok(check, ", ".join(set_) or "none is set")
 
 
 def check_rclpy() -> Finding:

@@ -25,7 +25,7 @@ from rgbd_perception.models.checkpoint import read_entries
 from rgbd_perception.models.class_names import class_names, kept_rows
 from rgbd_perception.models.conform import Conformed, conform
 from rgbd_perception.models.published import PUBLISHED
-from rgbd_perception.models.registry import list_models
+from rgbd_perception.models.registry import list_models, unknown_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,7 +104,7 @@ def import_weights(
 
 def _target(name: str, target: Path | None) -> Path:
     if name not in list_models():
-        raise UserError(f"expected one of the models {', '.join(list_models())}, got {name!r}")
+        raise unknown_model(name)
     if name in PACKAGED:
         raise UserError(f"the weights of {name} come with this package: there is nothing to import")
     if target is not None and target.suffix != SUFFIX:

@@ -16,7 +16,7 @@ from rgbd_perception.inference.weights import (
     default_path,
     read_weights,
 )
-from rgbd_perception.models import create_model, list_models, load_checkpoint
+from rgbd_perception.models import create_model, list_models, load_checkpoint, unknown_model
 from rgbd_perception.models.class_names import NYUV2, class_names
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def weights_path(model: str | Path) -> Path:
         return default_path(model)
     path = Path(model)
     if path.suffix != SUFFIX:
-        raise UserError(
-            f"expected one of the models {', '.join(list_models())} or a {SUFFIX} file, got '{model}'"
-        )
+        raise unknown_model(str(model), f" or a {SUFFIX} file")
     return path
 
 

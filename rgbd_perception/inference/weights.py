@@ -150,7 +150,7 @@ def read_info(path: Path) -> WeightsInfo:
     """Only the header, quickly and without torch. Raises UserError like ``read_weights``."""
     from safetensors import SafetensorError, safe_open
 
-    _check_exists(path)
+    check_exists(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
             header = (file.metadata() or {}).get(HEADER_KEY)
@@ -207,7 +207,8 @@ def _words(key: str) -> str:
     return key.replace("_", " ") + (" rows" if key == CLASSIFIER else "")
 
 
-def _check_exists(path: Path) -> None:
+def check_exists(path: Path) -> None:
+    """Raises UserError, with what to do, where there is no file of weights at ``path``."""
     if path.is_file():
         return
     model = path.stem

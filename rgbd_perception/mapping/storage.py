@@ -182,7 +182,9 @@ def _layout(snapshot: Snapshot, extra: Columns) -> dict[str, _Tensor]:
 
 def _preamble(layout: dict[str, _Tensor], metadata: dict[str, Any]) -> bytes:
     """Length and JSON header of the safetensors format, padded with spaces to a multiple of 8 bytes."""
-    header: dict[str, Any] = {"__metadata__": {_METADATA_KEY: json.dumps(metadata, ensure_ascii=False)}}
+    # What is beyond ASCII is escaped twice: safetensors refuses what Python makes of names of files that
+    # are no UTF-8, and nobody could read the map.
+    header: dict[str, Any] = {"__metadata__": {_METADATA_KEY: json.dumps(metadata)}}
     for name, tensor in layout.items():
         header[name] = {
             "dtype": _DTYPE_NAMES[tensor.dtype.name],
@@ -248,13 +250,22 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
     )
 
 
+def _require_readable(path: Path) -> None:
+    """safetensors says of a file that may not be read that it is not there."""
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no map file {path}: make one with `rgbd-perception map SOURCE --out {path.name}`"
+        ) from None
+    except OSError as error:
+        raise UserError(f"cannot read the map file {path}: {error.strerror}") from error
+
+
 def _read_container(path: Path, with_tensors: bool = True) -> tuple[dict[str, Any], Columns]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise UserError(
-            f"there is no map file {path}: make one with `rgbd-perception map SOURCE --out {path.name}`"
-        )
+    _require_readable(path)
     try:
         with safe_open(path, framework="numpy") as container:
             text = (container.metadata() or {}).get(_METADATA_KEY)

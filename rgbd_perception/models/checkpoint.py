@@ -132,6 +132,10 @@ def read_entries(path: Path) -> dict[str, Tensor]:
         zlib.error,
     ) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:  # foreign bytes as instructions of a pickle can fail in any way
+        raise UserError(f"cannot read the checkpoint {path}: it is none that torch.save wrote") from error
     for key in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

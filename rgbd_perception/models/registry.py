@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,6 +86,13 @@ def list_models() -> list[str]:
     return list(_FAMILY_OF)
 
 
+def unknown_model(name: str, otherwise: str = "") -> UserError:
+    """What to raise for a name that is none of ``list_models()``; ``otherwise``: what else is taken."""
+    close = difflib.get_close_matches(name, list_models())
+    advice = f": did you mean {' or '.join(close)}?" if close else ""
+    return UserError(f"expected a model of `rgbd-perception models list`{otherwise}, got {name!r}{advice}")
+
+
 def create_model(name: str, **overrides: Any) -> Network:
     """A randomly initialised network.
 
@@ -92,7 +100,7 @@ def create_model(name: str, **overrides: Any) -> Network:
     Raises UserError for an unknown name or field.
     """
     if name not in _FAMILY_OF:
-        raise UserError(f"expected one of the models {', '.join(list_models())}, got {name!r}")
+        raise unknown_model(name)
     family = _FAMILY_OF[name]
     module = importlib.import_module(f"rgbd_perception.models.{family.module}")
     config = getattr(module, family.configs)[name]

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.ros.diagnostics import OK, counts_of, values_of
+from rgbd_perception.ros.diagnostics import ERROR, OK, counts_of, values_of
 from rgbd_perception.ros.qos import DIAGNOSTICS, LATCHED
 from rgbd_perception.ros.type_errors import forget_type_errors
 from rgbd_perception.srv import MapFile, QueryText
@@ -80,9 +80,14 @@ class GraphClient:
             self._executor.spin_once(timeout_sec=0.1)
 
     def wait_ready(self, names: Sequence[str], stall_s: float = 300.0) -> None:
-        """Wait until these nodes report that they run (models are loaded) and the services are there."""
+        """Wait until these nodes report that they run (models are loaded) and the services are there.
+
+        Raises UserError where one of them says that it cannot.
+        """
 
         def ready() -> bool:
+            for name in names:
+                self._require_hope(name)
             services = (self._query, self._save)
             return all(self._is_running(name) for name in names) and all(
                 client.service_is_ready() for client in services
@@ -152,6 +157,12 @@ class GraphClient:
 
     def _is_running(self, name: str) -> bool:
         return name in self._statuses and self._statuses[name][-1].level == OK
+
+    def _require_hope(self, name: str) -> None:
+        """A node that goes on reporting an error while it starts (no such model, no weights) will not run."""
+        history = self._statuses.get(name, [])
+        if len(history) == _SETTLED_STATUSES and all(status.level == ERROR for status in history):
+            raise UserError(f"the node '{name}' cannot run: {history[-1].message}")
 
     def _is_settled(self, name: str) -> bool:
         counts = [counts_of(status) for status in self._statuses.get(name, ())]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
+from rgbd_perception.errors import UserError
 from rgbd_perception.resources import share_file
 
 PROFILE = "config/fastdds_profile.xml"
@@ -13,6 +17,8 @@ PROFILE_VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE"
 HUMBLE_PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 """The old name, which Humble needs and later distributions warn about."""
 
+LARGEST_DOMAIN = 232
+"""Above it the ports of DDS leave the range of 16 bits."""
 _DOMAINS = range(1, 100)
 """Domain ids whose ports lie below the range that Linux gives to outgoing connections."""
 
@@ -29,6 +35,43 @@ def fastdds_environment(environment: Mapping[str, str] | None = None) -> dict[st
         return {}
     is_humble = environment.get("ROS_DISTRO") == "humble"
     return {HUMBLE_PROFILE_VARIABLE if is_humble else PROFILE_VARIABLE: str(share_file(PROFILE))}
+
+
+def require_usable_environment(environment: Mapping[str, str] | None = None) -> None:
+    """Raises UserError for variables with which ROS 2 ends the whole process instead of saying so.
+
+    environment  what is set; None: that of this process
+    """
+    environment = os.environ if environment is None else environment
+    domain = environment.get("ROS_DOMAIN_ID", "")
+    if domain and not (domain.isdecimal() and int(domain) <= LARGEST_DOMAIN):
+        raise UserError(
+            f"expected ROS_DOMAIN_ID as a whole number from 0 to {LARGEST_DOMAIN}, got '{domain}': unset it, "
+            "or export another one"
+        )
+    middleware = environment.get("RMW_IMPLEMENTATION", "")
+    if middleware and _rclpy_is_a_wheel() and not _is_installed(f"ros-{middleware.replace('_', '-')}"):
+        raise UserError(
+            f"RMW_IMPLEMENTATION is {middleware}, which the installed ROS wheels do not have: "
+            "unset RMW_IMPLEMENTATION"
+        )
+
+
+def _rclpy_is_a_wheel() -> bool:
+    """Whether the rclpy that would be imported is that of the wheels, not one of a ROS that was sourced."""
+    spec = importlib.util.find_spec("rclpy")
+    if spec is None or spec.origin is None or not _is_installed("ros-rclpy"):
+        return False
+    wheel = importlib.metadata.distribution("ros-rclpy").locate_file("rclpy")
+    return Path(spec.origin).parent == Path(str(wheel))
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def private_graph_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:

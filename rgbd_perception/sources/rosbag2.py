@@ -176,7 +176,9 @@ def _with_progress(messages: Iterator[RawMessage], total: int) -> Iterator[RawMe
     """A bar on standard error for recordings that take longer than two seconds to read."""
     from tqdm import tqdm
 
-    yield from tqdm(messages, total=total, desc="reading the bag", unit="message", delay=2, file=sys.stderr)
+    yield from tqdm(
+        messages, total=total, desc="reading the bag", unit="message", delay=2, disable=None, file=sys.stderr
+    )
 
 
 def _decode_color(message: Any, topic: Topic) -> NDArray[np.uint8]:

@@ -26,7 +26,7 @@ class TextEncoder(Protocol):
         """Length of an embedding."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, dim) float32 unit rows, one for each text. Raises UserError for a text without any letter."""
+        """(N, dim) float32 unit rows, one for each text. Raises UserError for a text that is none."""
 
 
 class CachingTextEncoder:
@@ -45,12 +45,11 @@ class CachingTextEncoder:
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, dim) float32 unit rows. Raises UserError for a text without any letter."""
+        """(N, dim) float32 unit rows. Raises UserError for a text without any letter or with broken ones."""
         if isinstance(texts, str):
             raise TypeError("expected a sequence of texts, got one string")
         for text in texts:
-            if not text.strip():
-                raise UserError("expected a text with at least one letter, got an empty one")
+            _check(text)
         with self._lock:
             new = [text for text in dict.fromkeys(texts) if text not in self._rows]
             if len(self._rows) + len(new) > MAX_CACHED_TEXTS:
@@ -66,3 +65,14 @@ class CachingTextEncoder:
         if rows.shape != (len(texts), self.dim):
             raise ValueError(f"expected embeddings ({len(texts)}, {self.dim}), got {rows.shape}")
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _check(text: str) -> None:
+    if not text.strip():
+        raise UserError("expected a text with at least one letter, got an empty one")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # Python's stand-ins for bytes of an argument that it could not decode
+        raise UserError(
+            f"expected a text in the encoding of the locale (LANG, LC_ALL), usually UTF-8, got {text!a}"
+        ) from None

@@ -87,6 +87,7 @@ def test_machine_gives_limits_and_a_table(capsys):
         (["--only", "updates,speed"], "expected --only with some of machine, updates"),
         (["--only", ""], "expected --only"),
         (["--voxels", "5"], "expected --voxels of 100 or more, got 5"),
+        (["--model", "no_model"], "expected a model of `rgbd-perception models list` or a weights file"),
         (["--dim", "0"], "expected --dim of 8 or more, got 0"),
         (["--apartments", "0"], "expected --apartments of 1 or more, got 0"),
     ],

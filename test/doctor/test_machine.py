@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rgbd_perception.cli.main import main
 from rgbd_perception.doctor import machine, ros_install
 from rgbd_perception.doctor.finding import FAIL, OK, WARN
 
@@ -125,6 +127,36 @@ def test_segments_of_killed_processes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_no_shared_memory_at_all(tmp_path: Path) -> None:
     assert ros_install.check_shared_memory(tmp_path / "none").status == WARN
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "said"),
+    [
+        ({}, OK, "none is set"),
+        ({"ROS_DOMAIN_ID": "232", "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, OK, "ROS_DOMAIN_ID=232"),
+        ({"ROS_DOMAIN_ID": "233"}, FAIL, "from 0 to 232, got '233'"),
+        ({"ROS_DOMAIN_ID": "robot"}, FAIL, "from 0 to 232, got 'robot'"),
+    ],
+)
+def test_variables_of_ros(variables: dict[str, str], status: str, said: str) -> None:
+    finding = ros_install.check_environment(variables)
+    assert finding.status == status
+    assert said in finding.detail
+
+
+@pytest.mark.skipif("ros-rclpy" not in ros_install.installed_ros_wheels(), reason="ROS is not from wheels")
+def test_a_middleware_that_the_wheels_lack() -> None:
+    finding = ros_install.check_environment({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"})
+    assert finding.status == FAIL
+    assert "unset RMW_IMPLEMENTATION" in finding.detail
+
+
+def test_a_process_that_ros_would_end_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "999")
+    report = tmp_path / "report.json"
+    assert main(["doctor", "--graph", "1", "--json", str(report)]) == 1
+    (failed,) = (f for f in json.loads(report.read_text())["findings"] if f["status"] == FAIL)
+    assert failed["check"] == "ROS variables"
 
 
 def test_our_messages_load() -> None:

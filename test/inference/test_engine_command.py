@@ -73,6 +73,7 @@ def test_no_engine_of_a_model_is_kept(file: Path, capsys: pytest.CaptureFixture[
             "cannot build for sm87",
         ),
         (["build", "FILE", "--ahead-of-time", "sm86", "--out", "x"], "is fp32, not fp16"),
+        (["info", "rgbd_minni"], "or an engine file, got 'rgbd_minni': did you mean rgbd_mini?"),
         (
             [
                 "build",
@@ -88,7 +89,10 @@ def test_no_engine_of_a_model_is_kept(file: Path, capsys: pytest.CaptureFixture[
             ],
             "32x48 only",
         ),
-        (["build", "no_model", "--ahead-of-time", "sm86", "--out", "x"], "expected one of the models"),
+        (
+            ["build", "no_model", "--ahead-of-time", "sm86", "--out", "x"],
+            "expected a model of `rgbd-perception models list`",
+        ),
         (["info", "none.engine"], "none.engine does not exist"),
         (["verify", "FILE", "--frames", "synthetic:1", "--count", "0", "--graph-only"], "--count"),
         (["verify", "FILE", "--frames", "nowhere", "--graph-only"], "'nowhere' does not exist"),

@@ -106,9 +106,13 @@ def test_without_a_file_it_lies_where_the_backend_looks(
 def test_what_cannot_be_done(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for options, message in (
         (["rgbd_mini", "--size", "64"], "expected a size as HEIGHTxWIDTH"),
-        (["rgbd_giant"], "expected one of the models"),
+        (["rgbd_giant"], "expected a model of `rgbd-perception models list`"),
         (["rgbd_mini", "--max-classes", "-1"], "expected 1 to 65534 classes, got -1"),
+        (
+            ["rgbd_mini", "--onnx", str(tmp_path / "no.pt")],
+            "expected --onnx with a file that ends with .onnx",
+        ),
     ):
-        assert main(["export", *options, "--onnx", str(tmp_path / "no.onnx")]) != 0
+        assert main(["export", "--onnx", str(tmp_path / "no.onnx"), *options]) == 2
         assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

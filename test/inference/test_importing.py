@@ -251,6 +251,15 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
         import_weights(DVE, tmp_path / "b.pth.tar.gz")
 
 
+@pytest.mark.parametrize(
+    "content", [b"hello\n", b"<html>not found</html>", b"", b"\x80\x02", b"import torch\n"]
+)
+def test_files_that_are_no_checkpoint_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(UserError, match="cannot read the checkpoint"):
+        import_weights(DVE, tmp_path / "a.pth")
+
+
 def test_an_archive_cannot_run_code(tmp_path: Path) -> None:
     source = save_archive({"state_dict": {"x": Path("/")}}, tmp_path / "code.pth.tar.gz")
     with pytest.raises(UserError, match="cannot read"):
@@ -260,7 +269,7 @@ def test_an_archive_cannot_run_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "target", "part"),
     [
-        ("dveformer", ImportOptions(), None, "expected one of the models"),
+        ("dveformer", ImportOptions(), None, "expected a model of `rgbd-perception models list`"),
         ("rgbd_mini", ImportOptions(), None, "nothing to import"),
         (DVE, ImportOptions(), "x.pth", "expected --out to end with .safetensors"),
         (GEMINI, ImportOptions(classes=12), None, "only 40 can become 37 or 20"),

@@ -49,6 +49,13 @@ def test_measured_sizes_are_listed(
     assert "rgbd_mini" in capsys.readouterr().out
 
 
+def test_info_on_a_model_without_weights_says_how_to_get_them(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", NAME]) == 2
+    assert f"rgbd-perception models import {NAME} FILE" in capsys.readouterr().err
+
+
 def test_import_then_info(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "import", NAME, str(checkpoint), "--depth-std", "0.3", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)

@@ -158,7 +158,26 @@ def test_query_needs_a_text_or_a_point(map_file, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["query", str(map_file)])
     assert ended.value.code == 2
-    assert "TEXT" in capsys.readouterr().err
+    assert "MAP --at X Y Z [TEXT ...]" in capsys.readouterr().err
+
+
+def test_a_map_that_could_not_be_written_is_refused_before_the_work(folder, monkeypatch, capsys):
+    monkeypatch.setattr("rgbd_perception.sources.open_source", lambda *_: pytest.fail("the work has begun"))
+    assert main(["map", str(folder), "--out", str(folder)]) == 2
+    assert "expected --out as a file" in capsys.readouterr().err
+
+
+def test_an_interrupted_map_says_what_is_kept(folder, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rgbd_perception.cli.map._play", interrupted)
+    out = tmp_path / "m.rgbdmap"
+    assert main(["map", str(folder), "--labels", "truth", "--out", str(out)]) == 130
+    lost, last = capsys.readouterr().err.splitlines()
+    assert "0 frames were mapped and not saved" in lost and last == "interrupted"
+    assert main(["map", str(folder), "--labels", "truth", "--autosave", "9", "--out", str(out)]) == 130
+    assert "go on with --resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -168,7 +187,10 @@ def test_query_needs_a_text_or_a_point(map_file, capsys):
         ["query", "{folder}/room.rgbdmap", "--at", "1", "2", "nan"],
         ["query", "{folder}/room.rgbdmap", "--at", "1", "2", "3", "--not", "chair"],
         ["query", "{folder}/room.rgbdmap", "chair on the"],
+        ["query", "{folder}/room.rgbdmap", "chair", "--threshold", "nan"],
+        ["query", "{folder}/room.rgbdmap", "chair", "--threshold", "2"],
         ["map", "nowhere", "--out", "m.rgbdmap"],
+        ["map", "{folder}", "--out", "{folder}/m.rgbdmap", "--labels", ""],
         ["map", "{folder}", "--out", "{folder}/no/such/m.rgbdmap", "--labels", "truth"],
         ["map", "{folder}", "--out", "{folder}/m.rgbdmap", "--labels", "truth", "--voxel-size", "0"],
         ["query", "nowhere.rgbdmap", "chair"],

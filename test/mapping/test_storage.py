@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -299,6 +300,30 @@ def test_a_map_saved_while_frames_come_in_is_of_one_instant(tmp_path):
 
 def test_metadata_is_json(good_file):
     assert json.loads(json.dumps(read_metadata(good_file)))["frame_id"] == "house"
+
+
+def test_a_recording_in_a_folder_whose_name_is_no_utf_8_is_read_back(tmp_path):
+    """Python stands for such bytes with lone surrogates, which no JSON of another library may hold."""
+    voxel_map = _map(frames=1)
+    voxel_map.notes["source"] = "caf\udce9 椅子"
+    voxel_map.save(tmp_path / "map.rgbdmap")
+    assert VoxelMap.load(tmp_path / "map.rgbdmap").notes == voxel_map.notes
+
+
+def test_a_file_without_permission_is_not_called_cut(good_file, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(
+            errno.EACCES, "Permission denied"
+        )  # chmod does not stop root, who may run tests
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(UserError, match=r"cannot read the map file .*: Permission denied"):
+        VoxelMap.load(good_file)
+
+
+def test_a_folder_is_no_map_file(tmp_path):
+    with pytest.raises(UserError, match="Is a directory"):
+        VoxelMap.load(tmp_path)
 
 
 def test_files_of_version_1_are_read(tmp_path):

@@ -83,6 +83,8 @@ def test_terminated_demo_leaves_no_process(room, tmp_path):
     [
         (["--source", "nowhere"], "'nowhere' does not exist"),
         (["--frames", "-1"], "not to be negative"),
+        (["--query", "a chair", " "], "expected texts with at least one letter behind --query"),
+        (["--fps", "nan"], "not to be negative"),
         (["--rate", "0"], "--rate as a positive number"),
     ],
 )
@@ -90,6 +92,13 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys
     assert main(["demo", "--out", str(tmp_path), *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_variables_that_would_end_every_node_are_refused(room, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "300")
+    assert main(["demo", "--source", str(room), "--out", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "expected ROS_DOMAIN_ID as a whole number from 0 to 232, got '300'" in line
 
 
 def test_every_option_of_the_source_reaches_replay(room):

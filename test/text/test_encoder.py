@@ -44,6 +44,12 @@ def test_empty_texts_are_refused(texts: list[str]) -> None:
         CachingTextEncoder("letters", 3, LetterCounter()).encode(texts)
 
 
+def test_texts_of_another_encoding_are_refused() -> None:
+    """A terminal that sends latin-1 to a UTF-8 locale: Python hands such bytes on as lone surrogates."""
+    with pytest.raises(UserError, match=r"caf\\udce9"):
+        CachingTextEncoder("letters", 3, LetterCounter()).encode(["caf\udce9"])
+
+
 def test_one_string_is_no_sequence_of_texts() -> None:
     with pytest.raises(TypeError, match="sequence"):
         CachingTextEncoder("letters", 3, LetterCounter()).encode("abc")

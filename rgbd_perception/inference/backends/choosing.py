@@ -60,7 +60,7 @@ def choose_backend(name: str, request: BackendRequest) -> Chosen:
     the reason of each.
     """
     if name != AUTO and name not in BACKENDS:
-        raise UserError(f"expected the backend {AUTO}, {' or '.join(BACKENDS)}, got {name!r}")
+        raise UserError(f"expected a backend of {', '.join((AUTO, *BACKENDS))}, got {name!r}")
     openers = [functools.partial(create, request) for key, create in BACKENDS.items() if name in (AUTO, key)]
     if name != AUTO:
         return Chosen(Failover(openers[0](), openers), f"{name}: as asked for")

@@ -73,4 +73,4 @@ def _with_progress(items: range, progress: bool, text: str) -> Iterable[int]:
         return items
     from tqdm import tqdm
 
-    return tqdm(items, desc=text, unit="frame", delay=2.0)
+    return tqdm(items, desc=text, unit="frame", delay=2.0, disable=None)
