@@ -52,13 +52,20 @@ class Search:
     """What is to be found: at most ``top_k`` answers to each text, with a score of ``threshold`` or more
     (None: that of the text space), within ``region``.
 
-    ``calibration`` is used in place of that of the text space.
+    ``calibration`` is used in place of that of the text space. Raises UserError for less than one answer and
+    for a threshold that is no probability.
     """
 
     top_k: int = 5
     threshold: float | None = None
     region: Region | None = None
     calibration: ScoreCalibration | None = None
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise UserError(f"top_k must be at least 1, got {self.top_k}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UserError(f"threshold must be a probability from 0 to 1, got {self.threshold}")
 
     def scale(self, text_space: str) -> ScoreScale:
         """How scores become answers."""
@@ -139,8 +146,6 @@ def answer_vectors(
 
     ``names`` are the texts of the results; ``query`` is only None for an empty map.
     """
-    if search.top_k < 1:
-        raise UserError(f"top_k must be at least 1, got {search.top_k}")
     if query is None:
         return [QueryResult(name, "nothing found: the map is empty", ()) for name in names]
     scale = search.scale(text_space)

@@ -43,7 +43,7 @@ def answer_questions(
 
     wanted = [question.things[0] for question in questions]
     anchors = list(dict.fromkeys(thing for question in questions for thing in question.things[1:]))
-    wider = replace(search, top_k=max(search.top_k, _CANDIDATES)) if anchors and search.top_k > 0 else search
+    wider = replace(search, top_k=max(search.top_k, _CANDIDATES)) if anchors else search
     if anchors and search.region is not None:
         found = answer_texts(view, wanted, negatives, encoder, wider)
         found += answer_texts(view, anchors, negatives, encoder, replace(wider, region=None))

@@ -87,6 +87,9 @@ def test_refusals_of_queries_say_why():
         _query(voxel_map, "chair", "  ")
     with pytest.raises(UserError, match="top_k"):
         _query(voxel_map, "chair", top_k=0)
+    for threshold in (-0.1, 1.5, np.nan):
+        with pytest.raises(UserError, match="threshold must be a probability"):
+            _query(voxel_map, "chair", threshold=threshold)
     assert "empty" in _query(VoxelMap(MapConfig(max_voxels=10)), "chair")[0].message
 
 
