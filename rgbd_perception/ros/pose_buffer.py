@@ -17,9 +17,9 @@ from rgbd_perception.ros.waiting_room import NotYet
 class PoseBuffer:
     """The poses of the last ``duration_s`` seconds, at most ``capacity`` of them, ordered by stamp.
 
-    Poses may arrive out of order. One that is older than the newest by more than a second says that the clock
-    was set back (a bag or a simulation that starts again): everything before it is then forgotten. Between two
-    poses more than ``max_gap_s`` apart nothing is interpolated. Thread-safe.
+    Poses may arrive out of order. One that is older than the newest by more than a second says that the
+    clock was set back (a bag or a simulation that starts again): everything before it is then forgotten.
+    Between two poses more than ``max_gap_s`` apart nothing is interpolated. Thread-safe.
     """
 
     def __init__(self, duration_s: float = 10.0, capacity: int = 4000, max_gap_s: float = 1.0) -> None:
