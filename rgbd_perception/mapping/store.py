@@ -23,6 +23,8 @@ from rgbd_perception.mapping.snapshot import Snapshot
 
 _SECOND = 1000 * MILLISECOND
 _DAY = 86_400 * _SECOND
+_LATEST = np.iinfo(np.uint32).max
+"""Of ``last_seen``: 49 days after the epoch, which then moves on."""
 
 
 @kernel
@@ -158,12 +160,24 @@ class VoxelStore:
         return self.weight[rows].astype(np.float32) * np.float32(self.precision.weight.unit)
 
     def time_of(self, stamp_ns: int) -> int:
-        """A stamp in the unit of ``last_seen``, cut to its range: a day before the first to 48 later."""
+        """A stamp in the unit of ``last_seen``, from 1 on: the epoch is a day before the first stamp. Where
+        48 days have passed it moves on, and what was last measured before it counts as measured then."""
         if self.epoch_ns == 0:
             self.epoch_ns = stamp_ns // _SECOND * _SECOND - _DAY
-        time = int(np.clip((stamp_ns - self.epoch_ns) // MILLISECOND, 1, np.iinfo(np.uint32).max))
+        time = max((stamp_ns - self.epoch_ns) // MILLISECOND, 1)
+        if time > _LATEST:
+            self._move_epoch(time - _LATEST // 2)
+            time = _LATEST // 2
         self.latest = max(self.latest, time)
         return time
+
+    def _move_epoch(self, later: int) -> None:
+        """By so many milliseconds."""
+        rows = self.live_rows().astype(np.int32)
+        self.record(rows)
+        self.last_seen[rows] = np.maximum(self.last_seen[rows].astype(np.int64) - later, 1)
+        self.latest = max(self.latest - later, 0)
+        self.epoch_ns += later * MILLISECOND
 
     @property
     def bytes_per_row(self) -> int:
