@@ -55,6 +55,7 @@ class MapServices:
         """Why there is no text encoder; empty where there is one, or may be."""
         self.autosave_problem = ""
         """Why the last autosave failed; empty where it did not."""
+        self._newest: Vocabulary | None = None
         self.is_warm = False
         """Whether the kernels of the map are compiled: the first time that takes seconds."""
         self.files = BackgroundThread(node, "mapping files")
@@ -95,6 +96,7 @@ class MapServices:
         An empty map takes them at once, so that no frame has to wait; their text embeddings follow. A map
         with voxels takes both together, because it needs the embeddings to find the new classes in it.
         """
+        self._newest = vocabulary
         at_once = len(self._keeper.map) == 0 or not vocabulary.text_space
         if at_once:
             self._keeper.set_vocabulary(vocabulary)
@@ -181,14 +183,19 @@ class MapServices:
         self.is_warm = True
 
     def _embed(self, vocabulary: Vocabulary) -> None:
-        """Thread of the queries."""
+        """Thread of the queries. Names that others have followed meanwhile must not take their place."""
+
+        def is_newest() -> bool:
+            return self._newest is vocabulary
+
         before = len(self._keeper.map)
         try:
-            outcome = self._keeper.embed_vocabulary(vocabulary)
+            outcome = self._keeper.embed_vocabulary(vocabulary, is_newest)
         except Exception as error:  # noqa: BLE001 - said in diagnostics; the map works without texts
             self.encoder_problem = f"texts cannot be encoded: {error}"
             self._node.get_logger().error(self.encoder_problem)
-            self._keeper.set_vocabulary(vocabulary)
+            if is_newest():
+                self._keeper.set_vocabulary(vocabulary)
             return
         self.encoder_problem = ""
         if before:

@@ -245,6 +245,37 @@ def test_new_names_give_the_old_voxels_new_classes(served, vocabulary, encoder):
     assert rig.query("bookshelf", top_k=1).objects[0].label == "shelf with books"
 
 
+def test_names_that_are_slow_to_embed_do_not_replace_those_that_followed_them(
+    served, vocabulary, encoder, monkeypatch
+):
+    """Perception starts with its own names and is given others at once, while the text encoder is loaded."""
+    rig = Rig(served)
+    loading, may_go_on = threading.Event(), threading.Event()
+
+    def slow_encoder(text_space):
+        loading.set()
+        assert may_go_on.wait(20)
+        return encoder
+
+    monkeypatch.setattr(rig.node.keeper, "_make_encoder", slow_encoder)
+    rig.labels.publish(pack_vocabulary(vocabulary))
+    served.until(loading.is_set)
+    names_in_use = []
+    set_names = rig.node.keeper.map.set_vocabulary
+    monkeypatch.setattr(
+        rig.node.keeper.map,
+        "set_vocabulary",
+        lambda given, embeddings=None: (names_in_use.append(given.id), set_names(given, embeddings))[1],
+    )
+    others = Vocabulary(NAMES[::-1], TEXT_SPACE)
+    rig.labels.publish(pack_vocabulary(others))
+    served.until(lambda: rig.node.keeper.vocabulary_id == others.id)
+    may_go_on.set()
+    served.until(lambda: rig.node.keeper.map.class_embeddings is not None)
+    assert set(names_in_use) == {others.id}
+    assert rig.node.keeper.vocabulary_id == others.id
+
+
 def test_outputs_are_what_the_map_holds(served, vocabulary, encoder):
     rig = Rig(served, voxels_period=0.1, objects_period=0.1)
     rig.map_room(vocabulary, encoder)
