@@ -251,11 +251,11 @@ def _header_from(metadata: dict[str, Any], embeddings: NDArray[np.float32] | Non
 def _read_container(path: Path, with_tensors: bool = True) -> tuple[dict[str, Any], Columns]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise UserError(
-            f"there is no map file {path}: make one with `rgbd-perception map SOURCE --out {path.name}`"
-        )
     try:
+        if not path.is_file():
+            raise UserError(
+                f"there is no map file {path}: make one with `rgbd-perception map SOURCE --out {path.name}`"
+            )
         with safe_open(path, framework="numpy") as container:
             text = (container.metadata() or {}).get(_METADATA_KEY)
             if text is None:

@@ -218,4 +218,7 @@ class MapServices:
         chosen = given or self._parameters.map_file
         if not chosen:
             raise UserError("expected the path of a map file, got an empty one: give a path, or set map_file")
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"expected a path of a map file, got {chosen}: {error}") from error

@@ -148,6 +148,7 @@ def test_questions_that_cannot_be_asked_are_refused_with_a_reason(served, vocabu
 def refusal(response):
     assert not response.success
     assert "\n" not in response.message
+    assert "internal error" not in response.message
     return response.message
 
 
@@ -183,6 +184,8 @@ def test_bad_files_are_refused_and_the_map_stays(served, vocabulary, encoder, tm
     assert "map_frame:=odom" in refusal(rig.file("load_map", moved))
     assert str(tmp_path / "none") in refusal(rig.file("load_map", tmp_path / "none"))
     assert "got an empty one" in refusal(rig.file("save_map", ""))
+    assert "home directory" in refusal(rig.file("save_map", "~nobody-of-this-name/map.rgbdmap"))
+    assert "name of a file" in refusal(rig.file("save_map", "/"))
     assert len(rig.node.keeper.map) == voxels
     assert rig.query("door").success
 
