@@ -133,7 +133,10 @@ class MapServices:
         return await self._respond(response, lambda: self._keeper.save(self._path(request.path)))
 
     async def _on_load(self, request: MapFile.Request, response: MapFile.Response) -> MapFile.Response:
-        return await self._respond(response, lambda: self._keeper.load(self._path(request.path)))
+        response = await self._respond(response, lambda: self._keeper.load(self._path(request.path)))
+        if response.success and self._newest is not None and self._keeper.map.class_embeddings is None:
+            self.take_vocabulary(self._newest)  # the map has other names, and nobody needed those of now yet
+        return response
 
     async def _on_clear(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         del request

@@ -12,13 +12,14 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping import VoxelMap
+from rgbd_perception.mapping import MapConfig, VoxelMap
 from rgbd_perception.msg import MapObjectArray
 from rgbd_perception.ros.messages import pack_frame, pack_vocabulary
 from rgbd_perception.ros.qos import MAP_OUTPUT
 from rgbd_perception.srv import QueryText
 from rgbd_perception.text import create_text_encoder
-from rgbd_perception.vocabulary import Vocabulary
+from rgbd_perception.text.prompts import embed_class_names
+from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 from test.ros.mapping_rig import NAMES, TEXT_SPACE, Rig, predict
 from test.ros.spinning import spinner
 from test.ros.tiny_room import HALF_SIZE, room_frames
@@ -166,6 +167,27 @@ def test_save_clear_load(served, vocabulary, encoder, tmp_path):
     assert loaded.success, loaded.message
     assert len(rig.node.keeper.map) == voxels
     assert rig.query("bookshelf").objects[0].label == "bookshelf"
+
+
+def test_a_loaded_map_gets_the_names_in_use(served, vocabulary, encoder, tmp_path):
+    """Nobody has needed the text encoder yet, without which the classes of the file cannot be told anew."""
+    path = tmp_path / "map.rgbdmap"
+    saved = VoxelMap(MapConfig(voxel_size=0.1))
+    saved.set_vocabulary(vocabulary, embed_class_names(encoder, vocabulary.names))
+    for frame in room_frames(4):
+        saved.integrate(frame, predict(frame, vocabulary, encoder))
+    saved.save(path)
+    rig = Rig(served, preload_text_encoder=False)
+    others = Vocabulary(NAMES[::-1], TEXT_SPACE)
+    rig.labels.publish(pack_vocabulary(others))
+    served.until(lambda: rig.node.keeper.vocabulary_id == others.id)
+    assert rig.file("load_map", path).success
+
+    def names_of(voxel_map, names):
+        return {names[label] for label in voxel_map.voxels().labels if label != UNKNOWN_LABEL}
+
+    expected = names_of(saved, NAMES)
+    served.until(lambda: names_of(rig.node.keeper.map, others.names) == expected, what="the classes")
 
 
 def test_bad_files_are_refused_and_the_map_stays(served, vocabulary, encoder, tmp_path):
