@@ -25,6 +25,8 @@ _SECOND = 1000 * MILLISECOND
 _DAY = 86_400 * _SECOND
 _LATEST = np.iinfo(np.uint32).max
 """Of ``last_seen``: 49 days after the epoch, which then moves on."""
+_CLOCK_RESET = 10_000
+"""Milliseconds: a frame that is older than the latest by more says that the clock was set back."""
 
 
 @kernel
@@ -161,15 +163,25 @@ class VoxelStore:
 
     def time_of(self, stamp_ns: int) -> int:
         """A stamp in the unit of ``last_seen``, from 1 on: the epoch is a day before the first stamp. Where
-        48 days have passed it moves on, and what was last measured before it counts as measured then."""
+        48 days have passed it moves on, and what was last measured before it counts as measured then. Where
+        the clock was set back, what was measured later than the stamp counts as measured now."""
         if self.epoch_ns == 0:
             self.epoch_ns = stamp_ns // _SECOND * _SECOND - _DAY
         time = max((stamp_ns - self.epoch_ns) // MILLISECOND, 1)
         if time > _LATEST:
             self._move_epoch(time - _LATEST // 2)
             time = _LATEST // 2
+        if time < self.latest - _CLOCK_RESET:
+            self._set_clock_back(time)
         self.latest = max(self.latest, time)
         return time
+
+    def _set_clock_back(self, time: int) -> None:
+        """Else what comes now would seem older than all that was there before."""
+        rows = np.flatnonzero(self.last_seen[: self.rows_used] > time).astype(np.int32)
+        self.record(rows)
+        self.last_seen[rows] = time
+        self.latest = time
 
     def _move_epoch(self, later: int) -> None:
         """By so many milliseconds."""

@@ -1,4 +1,4 @@
-"""When voxels were last seen, in maps that are used for longer than 32 bits of milliseconds reach."""
+"""When voxels were last seen: over months, and by a clock that is set back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping import MapConfig, VoxelMap
 from test.mapping.scenes import NAMES, ROOM, VOCABULARY, Cuboid, MadeUpEncoder, looking_along, observe
 
@@ -67,3 +68,40 @@ def test_a_file_that_is_being_written_has_the_times_of_before(tmp_path: Path) ->
     write()
     assert _days(VoxelMap.load(tmp_path / "map.rgbdmap", _CONFIG)) == (100, 100)
     assert _days(voxel_map)[1] == 160
+
+
+def test_nothing_was_seen_in_the_future_when_the_clock_was_set_back() -> None:
+    voxel_map, before = _map(), 100 * _DAY - _DAY // 4
+    assert _last_seen(voxel_map, "chair") == 100 * _DAY * _MILLISECOND
+    voxel_map.integrate(*observe(_BEHIND, looking_along(np.pi), before))
+    assert _days(voxel_map) == (99.75, 99.75)
+    assert _last_seen(voxel_map, "chair") == before * _MILLISECOND
+    voxel_map.integrate(*observe(_BEHIND, looking_along(np.pi), before + 60_000))
+    assert _last_seen(voxel_map, "chair") == before * _MILLISECOND
+
+
+def test_a_frame_that_is_a_little_late_changes_no_times() -> None:
+    voxel_map = _map()
+    voxel_map.integrate(*observe(ROOM, looking_along(0.0), 100 * _DAY - 5_000))
+    assert _days(voxel_map) == (100, 100)
+
+
+def test_a_full_map_keeps_what_is_in_view_when_the_clock_was_set_back() -> None:
+    """A simulation that starts again after two hours, somewhere else."""
+
+    def voxels_in_view(seconds: float) -> int:
+        voxel_map = VoxelMap(MapConfig(max_voxels=4_000))
+        for step in range(12):
+            voxel_map.integrate(*_from(4.0 * (step % 6), 7200 + step))
+        for step in range(10):
+            voxel_map.integrate(*_from(-6.0 - 4.0 * (step // 5), seconds + step))
+        return int((voxel_map.voxels().centers[:, 1] < -3.5).sum())
+
+    assert voxels_in_view(1) == voxels_in_view(7300)
+
+
+def _from(place: float, seconds: float) -> tuple[RgbdFrame, Prediction]:
+    """The room as it is seen ``place`` metres to the left."""
+    frame, prediction = observe(ROOM, looking_along(0.0), round(1000 * seconds), with_embedding=False)
+    pose = looking_along(0.0, (0.0, place, 1.0))
+    return frame.with_pose(pose), prediction
