@@ -162,34 +162,39 @@ class VoxelStore:
         return self.weight[rows].astype(np.float32) * np.float32(self.precision.weight.unit)
 
     def time_of(self, stamp_ns: int) -> int:
-        """A stamp in the unit of ``last_seen``, from 1 on: the epoch is a day before the first stamp. Where
-        48 days have passed it moves on, and what was last measured before it counts as measured then. Where
-        the clock was set back, what was measured later than the stamp counts as measured now."""
+        """A stamp in the unit of ``last_seen``: the epoch is a day before the first stamp. Where 48 days have
+        passed it moves on, and what was last measured before it counts as measured then. Where the clock was
+        set back, what was measured later than the stamp counts as measured now."""
         if self.epoch_ns == 0:
             self.epoch_ns = stamp_ns // _SECOND * _SECOND - _DAY
-        time = max((stamp_ns - self.epoch_ns) // MILLISECOND, 1)
+        time = (stamp_ns - self.epoch_ns) // MILLISECOND
         if time > _LATEST:
-            self._move_epoch(time - _LATEST // 2)
-            time = _LATEST // 2
-        if time < self.latest - _CLOCK_RESET:
-            self._set_clock_back(time)
+            time = self._move_epoch(time)
+        elif time < max(self.latest - _CLOCK_RESET, 1):
+            time = self._set_clock_back(time)
         self.latest = max(self.latest, time)
         return time
 
-    def _set_clock_back(self, time: int) -> None:
-        """Else what comes now would seem older than all that was there before."""
-        rows = np.flatnonzero(self.last_seen[: self.rows_used] > time).astype(np.int32)
-        self.record(rows)
-        self.last_seen[rows] = time
-        self.latest = time
-
-    def _move_epoch(self, later: int) -> None:
-        """By so many milliseconds."""
+    def _move_epoch(self, time: int) -> int:
+        """So that now is in the middle of what ``last_seen`` can hold. Returns the time of now."""
+        later = time - _LATEST // 2
         rows = self.live_rows().astype(np.int32)
         self.record(rows)
         self.last_seen[rows] = np.maximum(self.last_seen[rows].astype(np.int64) - later, 1)
         self.latest = max(self.latest - later, 0)
         self.epoch_ns += later * MILLISECOND
+        return _LATEST // 2
+
+    def _set_clock_back(self, time: int) -> int:
+        """Else what comes now would seem older than all that was there before. Returns the time of now."""
+        rows = np.flatnonzero(self.last_seen[: self.rows_used] > max(time, 0)).astype(np.int32)
+        self.record(rows)
+        if time < 1:  # then these are all rows
+            self.epoch_ns += time * MILLISECOND - _DAY
+            time = _DAY // MILLISECOND
+        self.last_seen[rows] = time
+        self.latest = time
+        return time
 
     @property
     def bytes_per_row(self) -> int:

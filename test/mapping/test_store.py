@@ -80,6 +80,16 @@ def test_nothing_was_seen_in_the_future_when_the_clock_was_set_back() -> None:
     assert _last_seen(voxel_map, "chair") == before * _MILLISECOND
 
 
+def test_a_map_of_a_robot_goes_on_in_a_simulation_that_starts_at_zero() -> None:
+    voxel_map = _map()
+    assert _last_seen(voxel_map, "chair") == 100 * _DAY * _MILLISECOND
+    for seconds in (5, 6):
+        voxel_map.integrate(*observe(_BEHIND, looking_along(np.pi), 1000 * seconds))
+        stamps = voxel_map.voxels().last_seen
+        assert (stamps.min(), stamps.max()) == (5_000_000_000, seconds * 1_000_000_000)
+    assert _last_seen(voxel_map, "chair") == 5_000_000_000
+
+
 def test_a_frame_that_is_a_little_late_changes_no_times() -> None:
     voxel_map = _map()
     voxel_map.integrate(*observe(ROOM, looking_along(0.0), 100 * _DAY - 5_000))
