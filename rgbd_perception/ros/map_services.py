@@ -80,8 +80,11 @@ class MapServices:
         if not (parameters.load_on_start or parameters.autosave) or self._keeper.revision:
             return
         path = self._path("")
-        if not path.is_file():
-            return
+        try:
+            if not path.is_file():
+                return
+        except OSError as error:  # no right to look, a name that is too long
+            raise UserError(f"map_file {path} cannot be read: {error.strerror or error}") from error
         if parameters.load_on_start:
             log.info(self._keeper.load(path))
         else:

@@ -384,6 +384,7 @@ def test_damaged_map_at_the_start_is_an_error_and_is_not_overwritten(served, tmp
         ({"autosave": True}, "map_file:="),
         ({"pose_source": "gps"}, "one of tf, pose, odometry"),
         ({"voxel_size": -1.0}, "voxel_size"),
+        ({"map_file": "/" + "a" * 300, "load_on_start": True}, "cannot be read: File name too long"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(served, parameters, message):
