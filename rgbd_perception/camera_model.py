@@ -88,13 +88,16 @@ class CameraModels:
 def camera_model(info: CameraInfo, policy: str = RECTIFY) -> CameraModel:
     """The camera of the images that come with ``info``: region of interest and binning applied.
 
-    Raises FrameDropped: ``camera_info_invalid`` (K of zeros, sizes of zero, a region outside of the sensor),
-    ``distorted`` (policy ``refuse``), ``distortion_unsupported`` (a model or number of coefficients that
-    OpenCV does not know).
+    Raises FrameDropped: ``camera_info_invalid`` (K of zeros, NaN, sizes of zero, a region outside of the
+    sensor), ``distorted`` (policy ``refuse``), ``distortion_unsupported`` (a model or number of coefficients
+    that OpenCV does not know).
     """
     matrix = np.asarray(info.k, dtype=np.float64).reshape(3, 3)
     projection = np.asarray(info.p, dtype=np.float64).reshape(3, 4)[:, :3]
-    distorted = bool(np.any(np.abs(np.asarray(info.d, dtype=np.float64)) > _NEGLIGIBLE))
+    coefficients = np.asarray(info.d, dtype=np.float64)
+    if policy != IGNORE and not np.all(np.isfinite(coefficients)):
+        raise FrameDropped("camera_info_invalid", f"D is {list(info.d)}")
+    distorted = bool(np.any(np.abs(coefficients) > _NEGLIGIBLE))
     if distorted and policy == REFUSE:
         raise FrameDropped("distorted", f"D is {list(info.d)}: rectify the images, or let them be rectified")
     if policy == IGNORE and projection[0, 0] > 0:

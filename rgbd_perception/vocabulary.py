@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,7 @@ class Vocabulary:
             raise UserError("a vocabulary needs at least one class name; none was given")
         if len(names) >= UNKNOWN_LABEL:
             raise UserError(f"a vocabulary holds at most {UNKNOWN_LABEL - 1} names, {len(names)} were given")
-        repeated = sorted({name for name in names if list(names).count(name) > 1})
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:
             raise UserError(f"class names must differ; given more than once: {', '.join(repeated)}")
         object.__setattr__(self, "names", tuple(names))

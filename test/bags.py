@@ -38,6 +38,7 @@ class BagStyle:
     depth_delay_ns  by which depth stamps are later than color stamps
     mounting        whether /tf_static says where the camera is on base_link
     distortion      D of the camera info
+    clock_ns        steps in which the recorder's time goes on, as by a simulated clock
     """
 
     storage: str = ".db3"
@@ -49,6 +50,7 @@ class BagStyle:
     camera_info: bool = True
     mounting: bool = True
     distortion: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    clock_ns: int = 1
     color_topic: str = "/camera/color/image_raw"
     depth_topic: str = "/camera/aligned_depth_to_color/image_raw"
 
@@ -57,7 +59,7 @@ def write_bag(path: Path, frames: Sequence[RgbdFrame], style: BagStyle | None = 
     """Record ``frames`` (stamps above zero) into the new folder ``path``; returns the storage file in it."""
     style = style or BagStyle()
     with Writer(path, version=9, storage_plugin=_STORAGE[style.storage]) as writer:
-        recorder = _Recorder(writer)
+        recorder = _Recorder(writer, style.clock_ns)
         if style.mounting and style.pose in ("tf", "odometry"):
             _record_mounting(recorder, frames[0].stamp_ns)
         for frame in frames:
@@ -70,8 +72,9 @@ def write_bag(path: Path, frames: Sequence[RgbdFrame], style: BagStyle | None = 
 class _Recorder:
     """Serialises messages of the standard types and writes them, one connection a topic."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, clock_ns: int) -> None:
         self._writer = writer
+        self._clock_ns = clock_ns
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         self._connections: dict[str, Any] = {}
         self._log_ns = 0
@@ -96,10 +99,11 @@ class _Recorder:
     def write(self, topic: str, stamp_ns: int, message: Any) -> None:
         """The time of the recorder goes on whatever the stamps do."""
         self._log_ns = max(self._log_ns + 1, stamp_ns)
+        log_ns = self._log_ns // self._clock_ns * self._clock_ns
         kind = message.__msgtype__
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._store)
-        self._writer.write(self._connections[topic], self._log_ns, self._store.serialize_cdr(message, kind))
+        self._writer.write(self._connections[topic], log_ns, self._store.serialize_cdr(message, kind))
 
 
 def _record_mounting(recorder: _Recorder, stamp_ns: int) -> None:

@@ -42,6 +42,15 @@ def test_zeros_are_refused() -> None:
     assert reason_of(make_info(width=0)) == "camera_info_invalid"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_are_refused(value: float) -> None:
+    """NaN would pass for a lens that does not distort, infinity would leave black images without depth."""
+    assert reason_of(make_info(d=[value] * 5)) == "camera_info_invalid"
+    assert reason_of(make_info(d=[0.1, 0.0, value, 0.0, 0.0]), "refuse") == "camera_info_invalid"
+    assert reason_of(make_info(k=[value] * 9)) == "camera_info_invalid"
+    assert camera_model(make_info(d=[value] * 5), "ignore").maps is None
+
+
 @given(
     binning=st.integers(1, 4),
     x_offset=st.integers(0, 20),

@@ -14,19 +14,22 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.inference.engine_build import BuiltEngine
+from rgbd_perception.inference.engine_build import BuildCancelled, BuiltEngine
 from rgbd_perception.inference.weights import write_whole
 from rgbd_perception.resources import PACKAGE
 
 FORMAT = 1
 SUFFIX = ".engine"
 HEADER_SUFFIX = ".json"
+_LOOK_S = 0.5
+"""How often who waits for another process looks whether it still should."""
 
 log = logging.getLogger(__name__)
 
@@ -143,15 +146,19 @@ class EngineCache:
         self.folder = folder or default_folder()
 
     def get(
-        self, key: EngineKey, build: Callable[[], BuiltEngine], metadata: Mapping[str, str] | None = None
+        self,
+        key: EngineKey,
+        build: Callable[[], BuiltEngine],
+        metadata: Mapping[str, str] | None = None,
+        cancel: threading.Event | None = None,
     ) -> CachedEngine:
         """The engine of ``key``: from the disk, or by ``build``, which one process at a time does.
 
-        Where the disk refuses, the engine is used all the same and a warning says so. Raises what ``build``
-        raises.
+        ``cancel``, set by another thread, ends the waiting for another process. Where the disk refuses, the
+        engine is used all the same and a warning says so. Raises what ``build`` raises, and BuildCancelled.
         """
         path = self.path(key)
-        with self._lock(key):
+        with self._lock(key, cancel):
             try:
                 return read_engine(path, key)
             except FileNotFoundError:
@@ -216,7 +223,7 @@ class EngineCache:
                         file.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _lock(self, key: EngineKey) -> Iterator[None]:
+    def _lock(self, key: EngineKey, cancel: threading.Event | None) -> Iterator[None]:
         """Keep other processes from building the same; without a lock where the folder cannot be written."""
         from filelock import FileLock, Timeout
 
@@ -228,7 +235,11 @@ class EngineCache:
                     held.enter_context(lock.acquire(timeout=0))
                 except Timeout:
                     log.info("another process builds an engine of %s: waiting for it", key.model)
-                    held.enter_context(lock.acquire())
+                    while not lock.is_locked:
+                        if cancel is not None and cancel.is_set():
+                            raise BuildCancelled("nobody waits for the engine any more") from None
+                        with contextlib.suppress(Timeout):
+                            held.enter_context(lock.acquire(timeout=_LOOK_S))
             except OSError as error:
                 log.warning("no cache of engines in %s: %s", self.folder, error.strerror or error)
             yield

@@ -171,7 +171,7 @@ def engine_for(
     def build() -> BuiltEngine:
         return build_engine(api, graph.path, (), on_progress, cancel)
 
-    return cache.get(engine_key(api, graph, gpu), build, graph.metadata)
+    return cache.get(engine_key(api, graph, gpu), build, graph.metadata, cancel)
 
 
 def _newest_first(cache: EngineCache, model: str) -> list[tuple[Path, EngineHeader]]:

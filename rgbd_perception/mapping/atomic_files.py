@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ def atomic_files(paths: Sequence[Path]) -> Iterator[tuple[BinaryIO, ...]]:
     Raises UserError where a file cannot be written; nothing is left behind then.
     """
     writer = f"{os.getpid()}-{threading.get_ident()}"
+    if unnamed := [str(path) for path in paths if not path.name]:
+        raise UserError(f"expected the name of a file to write, got {unnamed[0]}")
     beside = [path.with_name(f".{path.name}.{writer}.tmp") for path in paths]
     try:
         with contextlib.ExitStack() as unfinished:
@@ -67,7 +70,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove_stale(path: Path) -> None:
     """Remove what a killed process left behind while it was writing ``path``."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = leftover.name.rsplit(".", 2)[1].partition("-")[0]
         if not process.isdigit() or leftover in _being_written:
             continue

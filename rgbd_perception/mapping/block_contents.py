@@ -110,7 +110,7 @@ class BlockContents:
         store.watch(self)
 
     def mark(self, rows: NDArray[np.int32]) -> None:
-        """These voxels are about to get another embedding, or to go (called by the store)."""
+        """These voxels are about to get another embedding or time, or to go (called by the store)."""
         blocks = self._store.blocks
         _mark(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed)
 

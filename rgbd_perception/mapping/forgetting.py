@@ -10,6 +10,8 @@ from rgbd_perception.mapping.store import VoxelStore
 
 _ROWS_A_FRAME = 1 << 14
 """Rows that one frame looks at (about 20 microseconds): the cost does not grow with the map."""
+_NEVER_S = 1e9
+"""Longer than any map lives, for who says infinity."""
 
 
 def forgotten(store: VoxelStore, stamp_ns: int, phase: int, after_s: float) -> NDArray[np.int32]:
@@ -22,6 +24,6 @@ def forgotten(store: VoxelStore, stamp_ns: int, phase: int, after_s: float) -> N
     turns = -(-store.rows_used // _ROWS_A_FRAME)
     first = phase % max(turns, 1) * _ROWS_A_FRAME
     part = slice(first, min(first + _ROWS_A_FRAME, store.rows_used))
-    oldest = store.time_of(stamp_ns - round(after_s * 1e9))
+    oldest = max(store.time_of(stamp_ns) - round(min(after_s, _NEVER_S) * 1e3), 0)
     old = (store.key[part] != NO_KEY) & (store.last_seen[part] < oldest)
     return (np.flatnonzero(old) + first).astype(np.int32)

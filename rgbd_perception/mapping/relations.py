@@ -176,7 +176,8 @@ def _match_at(words: Sequence[str], first: int) -> _Match | None:
 def _thing(words: Sequence[str], before: str, relation: str, text: str) -> str:
     """The words of one thing without what says nothing about it; before, relation: the words around it."""
     said = words
-    words = list(words) if before else _without_opening(words)
+    words = [word for word in words if word.strip(",")]
+    words = words if before else _without_opening(words)
     if relation:
         words = _without_fillers(words)
     if words and words[-1].lower() in _NEGATIONS:

@@ -23,6 +23,10 @@ from rgbd_perception.mapping.snapshot import Snapshot
 
 _SECOND = 1000 * MILLISECOND
 _DAY = 86_400 * _SECOND
+_LATEST = np.iinfo(np.uint32).max
+"""Of ``last_seen``: 49 days after the epoch, which then moves on."""
+_CLOCK_RESET = 10_000
+"""Milliseconds: a frame that is older than the latest by more says that the clock was set back."""
 
 
 @kernel
@@ -61,7 +65,8 @@ def _insert(
 
 
 class Watcher(Protocol):
-    """Somebody who has to know which voxels go or get another embedding, for as long as the store lives."""
+    """Somebody who has to know which voxels go or become others without being seen, for as long as the store
+    lives."""
 
     def mark(self, rows: NDArray[np.int32]) -> None:
         """Rows (-1: none) of voxels to which that is about to happen."""
@@ -159,11 +164,40 @@ class VoxelStore:
         return self.weight[rows].astype(np.float32) * np.float32(self.precision.weight.unit)
 
     def time_of(self, stamp_ns: int) -> int:
-        """A stamp in the unit of ``last_seen``, cut to its range: a day before the first to 48 later."""
+        """A stamp in the unit of ``last_seen``: the epoch is a day before the first stamp. Where 48 days have
+        passed it moves on, and what was last measured before it counts as measured then. Where the clock was
+        set back, what was measured later than the stamp counts as measured now."""
         if self.epoch_ns == 0:
             self.epoch_ns = stamp_ns // _SECOND * _SECOND - _DAY
-        time = int(np.clip((stamp_ns - self.epoch_ns) // MILLISECOND, 1, np.iinfo(np.uint32).max))
+        time = (stamp_ns - self.epoch_ns) // MILLISECOND
+        if time > _LATEST:
+            time = self._move_epoch(time)
+        elif time < max(self.latest - _CLOCK_RESET, 1):
+            time = self._set_clock_back(time)
         self.latest = max(self.latest, time)
+        return time
+
+    def _move_epoch(self, time: int) -> int:
+        """So that now is in the middle of what ``last_seen`` can hold. Returns the time of now."""
+        later = time - _LATEST // 2
+        rows = self.live_rows().astype(np.int32)
+        self.record(rows)
+        self.announce(rows)
+        self.last_seen[rows] = np.maximum(self.last_seen[rows].astype(np.int64) - later, 1)
+        self.latest = max(self.latest - later, 0)
+        self.epoch_ns += later * MILLISECOND
+        return _LATEST // 2
+
+    def _set_clock_back(self, time: int) -> int:
+        """Else what comes now would seem older than all that was there before. Returns the time of now."""
+        rows = np.flatnonzero(self.last_seen[: self.rows_used] > max(time, 0)).astype(np.int32)
+        self.record(rows)
+        self.announce(rows)
+        if time < 1:  # then these are all rows
+            self.epoch_ns += time * MILLISECOND - _DAY
+            time = _DAY // MILLISECOND
+        self.last_seen[rows] = time
+        self.latest = time
         return time
 
     @property
@@ -195,6 +229,6 @@ class VoxelStore:
             snapshot.keep(rows)
 
     def announce(self, rows: NDArray[np.int32]) -> None:
-        """Must be called before voxels go, or get another embedding without being seen."""
+        """Must be called before voxels go, or become others without being seen."""
         for watcher in self._watchers:
             watcher.mark(rows)

@@ -84,14 +84,17 @@ class MapKeeper:
             self._vocabulary, self._class_embeddings = vocabulary, None
             self._count_change(self._map.set_vocabulary(vocabulary))
 
-    def embed_vocabulary(self, vocabulary: Vocabulary) -> str:
+    def embed_vocabulary(self, vocabulary: Vocabulary, is_wanted: Callable[[], bool] = lambda: True) -> str:
         """Set the vocabulary with the text embeddings of its names, loading the text encoder if need be.
 
-        Returns what became of the class evidence in the map: "unchanged", "recomputed" or "reset". Raises
-        UserError where there is no encoder for the text space.
+        Nothing is set where it is not wanted any more when the embeddings are there. Returns what became of
+        the class evidence in the map: "unchanged", "recomputed" or "reset". Raises UserError where there is
+        no encoder for the text space.
         """
         embeddings = embed_class_names(self._encoder_for(self.text_space), vocabulary.names)
         with self._changing:
+            if not is_wanted():
+                return "unchanged"
             self._vocabulary, self._class_embeddings = vocabulary, embeddings
             return self._count_change(self._map.set_vocabulary(vocabulary, embeddings))
 

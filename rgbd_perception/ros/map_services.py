@@ -55,6 +55,7 @@ class MapServices:
         """Why there is no text encoder; empty where there is one, or may be."""
         self.autosave_problem = ""
         """Why the last autosave failed; empty where it did not."""
+        self._newest: Vocabulary | None = None
         self.is_warm = False
         """Whether the kernels of the map are compiled: the first time that takes seconds."""
         self.files = BackgroundThread(node, "mapping files")
@@ -79,8 +80,11 @@ class MapServices:
         if not (parameters.load_on_start or parameters.autosave) or self._keeper.revision:
             return
         path = self._path("")
-        if not path.is_file():
-            return
+        try:
+            if not path.is_file():
+                return
+        except OSError as error:  # no right to look, a name that is too long
+            raise UserError(f"map_file {path} cannot be read: {error.strerror or error}") from error
         if parameters.load_on_start:
             log.info(self._keeper.load(path))
         else:
@@ -95,6 +99,7 @@ class MapServices:
         An empty map takes them at once, so that no frame has to wait; their text embeddings follow. A map
         with voxels takes both together, because it needs the embeddings to find the new classes in it.
         """
+        self._newest = vocabulary
         at_once = len(self._keeper.map) == 0 or not vocabulary.text_space
         if at_once:
             self._keeper.set_vocabulary(vocabulary)
@@ -131,7 +136,10 @@ class MapServices:
         return await self._respond(response, lambda: self._keeper.save(self._path(request.path)))
 
     async def _on_load(self, request: MapFile.Request, response: MapFile.Response) -> MapFile.Response:
-        return await self._respond(response, lambda: self._keeper.load(self._path(request.path)))
+        response = await self._respond(response, lambda: self._keeper.load(self._path(request.path)))
+        if response.success and self._newest is not None and self._keeper.map.class_embeddings is None:
+            self.take_vocabulary(self._newest)  # the map has other names, and nobody needed those of now yet
+        return response
 
     async def _on_clear(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         del request
@@ -181,14 +189,19 @@ class MapServices:
         self.is_warm = True
 
     def _embed(self, vocabulary: Vocabulary) -> None:
-        """Thread of the queries."""
+        """Thread of the queries. Names that others have followed meanwhile must not take their place."""
+
+        def is_newest() -> bool:
+            return self._newest is vocabulary
+
         before = len(self._keeper.map)
         try:
-            outcome = self._keeper.embed_vocabulary(vocabulary)
+            outcome = self._keeper.embed_vocabulary(vocabulary, is_newest)
         except Exception as error:  # noqa: BLE001 - said in diagnostics; the map works without texts
             self.encoder_problem = f"texts cannot be encoded: {error}"
             self._node.get_logger().error(self.encoder_problem)
-            self._keeper.set_vocabulary(vocabulary)
+            if is_newest():
+                self._keeper.set_vocabulary(vocabulary)
             return
         self.encoder_problem = ""
         if before:
@@ -211,4 +224,7 @@ class MapServices:
         chosen = given or self._parameters.map_file
         if not chosen:
             raise UserError("expected the path of a map file, got an empty one: give a path, or set map_file")
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"expected a path of a map file, got {chosen}: {error}") from error

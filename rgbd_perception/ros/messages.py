@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from typing import Any
 
@@ -50,7 +51,7 @@ def from_bytes(data: Any, dtype: str, shape: tuple[int, ...], what: str) -> NDAr
 
     Raises FrameDropped ``message_invalid`` where the field has another length than ``shape`` needs.
     """
-    needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    needed = math.prod(shape) * np.dtype(dtype).itemsize  # not by numpy: sizes of a broken message overflow
     if len(data) != needed:
         raise FrameDropped("message_invalid", f"{what}: expected {needed} bytes for {shape}, got {len(data)}")
     return np.frombuffer(data, dtype=dtype).reshape(shape)

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from rgbd_perception.errors import FrameDropped
 from rgbd_perception.geometry import interpolate_pose
+from rgbd_perception.ros.pairing import CLOCK_RESET_NS
 from rgbd_perception.ros.waiting_room import NotYet
 
 
 class PoseBuffer:
     """The poses of the last ``duration_s`` seconds, at most ``capacity`` of them, ordered by stamp.
 
-    Poses may arrive out of order. One that is older than the whole buffer says that the clock was set back (a
-    bag that starts again): everything before it is then forgotten. Between two poses more than ``max_gap_s``
-    apart nothing is interpolated. Thread-safe.
+    Poses may arrive out of order. One that is older than the newest by more than a second says that the
+    clock was set back (a bag or a simulation that starts again): everything before it is then forgotten.
+    Between two poses more than ``max_gap_s`` apart nothing is interpolated. Thread-safe.
     """
 
     def __init__(self, duration_s: float = 10.0, capacity: int = 4000, max_gap_s: float = 1.0) -> None:
@@ -41,7 +42,7 @@ class PoseBuffer:
     def add(self, stamp_ns: int, pose: NDArray[np.float64]) -> None:
         """Insert the (4, 4) ``pose`` at ``stamp_ns``; a pose with the same stamp is replaced."""
         with self._lock:
-            if self._stamps and stamp_ns < self._stamps[-1] - self._duration_ns:
+            if self._stamps and stamp_ns < self._stamps[-1] - CLOCK_RESET_NS:
                 self._stamps.clear()
                 self._poses.clear()
             index = bisect.bisect_left(self._stamps, stamp_ns)

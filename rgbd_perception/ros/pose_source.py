@@ -158,6 +158,8 @@ class TfPoses:
             raise FrameDropped(
                 "pose_missing", "the image has no frame_id, so tf cannot be asked for its pose"
             )
+        if stamp_ns <= 0:  # tf would answer with the newest pose
+            raise FrameDropped("stamp_zero", "the image has no stamp, so tf cannot be asked for its pose")
         try:
             return self._ask(frame_id, Time(nanoseconds=stamp_ns))
         except self._tf2.ExtrapolationException as error:

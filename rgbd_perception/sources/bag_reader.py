@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -77,15 +77,20 @@ class BagReader:
         except Exception as error:
             raise _unreadable(self.path, error) from error
 
-    def message(self, topic: str, log_ns: int) -> bytes:
-        """The message of ``topic`` recorded at ``log_ns``. Raises FrameDropped ``bag_unreadable``."""
+    def message(self, topic: str, log_ns: int, stamp_ns: int) -> bytes:
+        """The message of ``topic`` recorded at ``log_ns`` whose header has the stamp ``stamp_ns``.
+
+        One that goes by a simulated clock records several messages at one time. Raises FrameDropped
+        ``bag_unreadable``.
+        """
         try:
-            found = next(self._read([topic], log_ns, log_ns + 1), None)
+            for message in self._read([topic], log_ns, log_ns + 1):
+                with suppress(FrameDropped):
+                    if stamp_of(message.data) == stamp_ns:
+                        return message.data
         except Exception as error:
             raise FrameDropped("bag_unreadable", f"{topic} at {log_ns}: {error}") from error
-        if found is None:
-            raise FrameDropped("bag_unreadable", f"{topic} has no message at {log_ns} any more")
-        return found.data
+        raise FrameDropped("bag_unreadable", f"{topic} has no message at {log_ns} any more")
 
     def decode(self, data: bytes, message_type: str) -> Any:
         """The message in ``data``. Raises FrameDropped ``message_unreadable`` for cut or wrong bytes."""

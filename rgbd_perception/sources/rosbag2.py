@@ -169,7 +169,8 @@ class BagSource(RecordedSource):
         return partners
 
     def _message(self, topic: Topic, stamped: _Stamped) -> Any:
-        return self._bag.decode(self._bag.message(topic.name, stamped.log_ns), topic.type)
+        data = self._bag.message(topic.name, stamped.log_ns, stamped.stamp_ns)
+        return self._bag.decode(data, topic.type)
 
 
 def _with_progress(messages: Iterator[RawMessage], total: int) -> Iterator[RawMessage]:

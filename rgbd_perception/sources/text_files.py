@@ -13,6 +13,7 @@ from rgbd_perception.geometry import nearest_rigid
 
 Intrinsics = tuple[float, float, float, float]
 """fx, fy, cx, cy in pixels."""
+_MOST_SECONDS = 1 << 31
 
 
 def read_intrinsics(path: Path, given: Intrinsics | None, example: str) -> Intrinsics:
@@ -50,11 +51,15 @@ def parse_matrix_pose(text: str, name: str) -> NDArray[np.float64]:
 
 
 def parse_seconds(text: str) -> int:
-    """Decimal seconds as integer nanoseconds, exactly (a float would lose some). Raises ValueError."""
+    """Decimal seconds as integer nanoseconds, exactly (a float would lose some). Raises ValueError where it
+    is none, or none that a stamp of ROS can hold."""
     try:
-        return int((Decimal(text) * 1_000_000_000).to_integral_value())
-    except (InvalidOperation, OverflowError):
+        seconds = Decimal(text)
+        if not -_MOST_SECONDS <= seconds < _MOST_SECONDS:
+            raise ValueError(f"expected seconds, got {text}: is it in another unit, such as nanoseconds?")
+    except InvalidOperation:
         raise ValueError(f"expected seconds, got '{text}'") from None
+    return int((seconds * 1_000_000_000).to_integral_value())
 
 
 def read_stamped_lines(path: Path, fields: int) -> list[tuple[int, list[str]]]:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import multiprocessing
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from rgbd_perception.errors import UserError
 from rgbd_perception.inference import engine_cache
-from rgbd_perception.inference.engine_build import BuiltEngine
+from rgbd_perception.inference.engine_build import BuildCancelled, BuiltEngine
 from rgbd_perception.inference.engine_cache import EngineCache, EngineKey, file_hash, read_engine
 
 KEY = EngineKey("rgbd_mini", "a1b2", "fp16", "240x320", "Orin", "8.7", "tensorrt", "10.3.0")
@@ -166,6 +167,28 @@ def test_two_processes_that_start_at_once_build_once(tmp_path: Path) -> None:
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert log_file.read_text() == "built\n"
+
+
+def test_waiting_for_another_process_can_be_ended(tmp_path: Path) -> None:
+    """A node that is stopped must not wait for the minutes that the build of another process takes."""
+    builds, may_end, cancel = threading.Event(), threading.Event(), threading.Event()
+
+    def build_for_long() -> BuiltEngine:
+        builds.set()
+        assert may_end.wait(60)
+        return BuiltEngine(ENGINE, 60.0)
+
+    other = threading.Thread(target=EngineCache(tmp_path).get, args=(KEY, build_for_long))
+    other.start()
+    try:
+        assert builds.wait(60)
+        cancel.set()
+        with pytest.raises(BuildCancelled):
+            EngineCache(tmp_path).get(KEY, Builder(), cancel=cancel)
+    finally:
+        may_end.set()
+        other.join()
+    assert EngineCache(tmp_path).get(KEY, Builder(), cancel=cancel).reason == "", "what is there can be had"
 
 
 def test_the_hash_of_a_model_is_that_of_its_file(tmp_path: Path) -> None:

@@ -79,3 +79,16 @@ def test_what_a_process_of_the_same_number_left_is_removed(tmp_path):
     (tmp_path / ".a.notes.tmp").write_bytes(b"of somebody else")
     _write([tmp_path / "a"], b"new")
     assert _names(tmp_path) == [".a.notes.tmp", "a"]
+
+
+@pytest.mark.parametrize("path", [".", "/", ""])
+def test_a_path_without_a_name_is_refused(path):
+    with pytest.raises(UserError, match="expected the name of a file"):
+        _write([Path(path)], b"new")
+
+
+@pytest.mark.parametrize("name", ["a**b", "a[1]"])
+def test_a_name_may_look_like_a_pattern(tmp_path, name):
+    (tmp_path / f".{name}.{os.getpid()}-1.tmp").write_bytes(b"left behind")
+    _write([tmp_path / name], b"new")
+    assert _names(tmp_path) == [name]

@@ -29,8 +29,9 @@ def test_what_is_old_goes_wherever_it_is():
     assert 0 < len(goes) < len(stays)
 
 
-def test_what_is_not_old_enough_stays():
-    assert len(_map(forget_after_s=10.0)) == len(_map())
+@pytest.mark.parametrize("after_s", [10.0, float("inf")])
+def test_what_is_not_old_enough_stays(after_s: float):
+    assert len(_map(forget_after_s=after_s)) == len(_map())
 
 
 def test_a_negative_time_is_refused():

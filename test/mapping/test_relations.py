@@ -84,6 +84,8 @@ def test_a_missing_article_is_mentioned():
         ("cup on the table near", "near"),
         ("cup on the near the window", "on the"),
         ("on the table", "on"),
+        (", on the table", ", on"),
+        ("cup near ,", "near ,"),
         ("what is on the table?", "what is on"),
         ("something next to the bed", "something next to"),
         ("chair behind the sofa", "behind"),
@@ -115,7 +117,11 @@ def test_what_is_put_together_is_taken_apart_again(first, rest):
     assert things_in([text]) == list(question.things)
 
 
-@given(st.lists(st.sampled_from(["cup", "on", "the", "next", "to", "and", "not", "is", "in", "a", '"', "?"])))
+@given(
+    st.lists(
+        st.sampled_from(["cup", "on", "the", "next", "to", "and", "not", "is", "in", "a", ",", '"', "?"])
+    )
+)
 def test_any_words_give_a_question_or_one_line(words):
     text = " ".join(words)
     try:

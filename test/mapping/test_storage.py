@@ -233,6 +233,11 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
         _map(frames=1).save(tmp_path / "nowhere" / "m.rgbdmap")
 
 
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(UserError, match="File name too long"):
+        VoxelMap.load(tmp_path / ("a" * 300))
+
+
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     path = tmp_path / "m.rgbdmap"
     ended = subprocess.Popen([sys.executable, "-c", ""])

@@ -12,13 +12,14 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
 from rgbd_perception.errors import UserError
-from rgbd_perception.mapping import VoxelMap
+from rgbd_perception.mapping import MapConfig, VoxelMap
 from rgbd_perception.msg import MapObjectArray
 from rgbd_perception.ros.messages import pack_frame, pack_vocabulary
 from rgbd_perception.ros.qos import MAP_OUTPUT
 from rgbd_perception.srv import QueryText
 from rgbd_perception.text import create_text_encoder
-from rgbd_perception.vocabulary import Vocabulary
+from rgbd_perception.text.prompts import embed_class_names
+from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 from test.ros.mapping_rig import NAMES, TEXT_SPACE, Rig, predict
 from test.ros.spinning import spinner
 from test.ros.tiny_room import HALF_SIZE, room_frames
@@ -148,6 +149,7 @@ def test_questions_that_cannot_be_asked_are_refused_with_a_reason(served, vocabu
 def refusal(response):
     assert not response.success
     assert "\n" not in response.message
+    assert "internal error" not in response.message
     return response.message
 
 
@@ -167,6 +169,27 @@ def test_save_clear_load(served, vocabulary, encoder, tmp_path):
     assert rig.query("bookshelf").objects[0].label == "bookshelf"
 
 
+def test_a_loaded_map_gets_the_names_in_use(served, vocabulary, encoder, tmp_path):
+    """Nobody has needed the text encoder yet, without which the classes of the file cannot be told anew."""
+    path = tmp_path / "map.rgbdmap"
+    saved = VoxelMap(MapConfig(voxel_size=0.1))
+    saved.set_vocabulary(vocabulary, embed_class_names(encoder, vocabulary.names))
+    for frame in room_frames(4):
+        saved.integrate(frame, predict(frame, vocabulary, encoder))
+    saved.save(path)
+    rig = Rig(served, preload_text_encoder=False)
+    others = Vocabulary(NAMES[::-1], TEXT_SPACE)
+    rig.labels.publish(pack_vocabulary(others))
+    served.until(lambda: rig.node.keeper.vocabulary_id == others.id)
+    assert rig.file("load_map", path).success
+
+    def names_of(voxel_map, names):
+        return {names[label] for label in voxel_map.voxels().labels if label != UNKNOWN_LABEL}
+
+    expected = names_of(saved, NAMES)
+    served.until(lambda: names_of(rig.node.keeper.map, others.names) == expected, what="the classes")
+
+
 def test_bad_files_are_refused_and_the_map_stays(served, vocabulary, encoder, tmp_path):
     rig = Rig(served)
     rig.map_room(vocabulary, encoder, count=2)
@@ -183,6 +206,8 @@ def test_bad_files_are_refused_and_the_map_stays(served, vocabulary, encoder, tm
     assert "map_frame:=odom" in refusal(rig.file("load_map", moved))
     assert str(tmp_path / "none") in refusal(rig.file("load_map", tmp_path / "none"))
     assert "got an empty one" in refusal(rig.file("save_map", ""))
+    assert "home directory" in refusal(rig.file("save_map", "~nobody-of-this-name/map.rgbdmap"))
+    assert "name of a file" in refusal(rig.file("save_map", "/"))
     assert len(rig.node.keeper.map) == voxels
     assert rig.query("door").success
 
@@ -243,6 +268,37 @@ def test_new_names_give_the_old_voxels_new_classes(served, vocabulary, encoder):
     rig.labels.publish(pack_vocabulary(renamed))
     served.until(lambda: rig.node.keeper.vocabulary_id == renamed.id)
     assert rig.query("bookshelf", top_k=1).objects[0].label == "shelf with books"
+
+
+def test_names_that_are_slow_to_embed_do_not_replace_those_that_followed_them(
+    served, vocabulary, encoder, monkeypatch
+):
+    """Perception starts with its own names and is given others at once, while the text encoder is loaded."""
+    rig = Rig(served)
+    loading, may_go_on = threading.Event(), threading.Event()
+
+    def slow_encoder(text_space):
+        loading.set()
+        assert may_go_on.wait(20)
+        return encoder
+
+    monkeypatch.setattr(rig.node.keeper, "_make_encoder", slow_encoder)
+    rig.labels.publish(pack_vocabulary(vocabulary))
+    served.until(loading.is_set)
+    names_in_use = []
+    set_names = rig.node.keeper.map.set_vocabulary
+    monkeypatch.setattr(
+        rig.node.keeper.map,
+        "set_vocabulary",
+        lambda given, embeddings=None: (names_in_use.append(given.id), set_names(given, embeddings))[1],
+    )
+    others = Vocabulary(NAMES[::-1], TEXT_SPACE)
+    rig.labels.publish(pack_vocabulary(others))
+    served.until(lambda: rig.node.keeper.vocabulary_id == others.id)
+    may_go_on.set()
+    served.until(lambda: rig.node.keeper.map.class_embeddings is not None)
+    assert set(names_in_use) == {others.id}
+    assert rig.node.keeper.vocabulary_id == others.id
 
 
 def test_outputs_are_what_the_map_holds(served, vocabulary, encoder):
@@ -328,6 +384,7 @@ def test_damaged_map_at_the_start_is_an_error_and_is_not_overwritten(served, tmp
         ({"autosave": True}, "map_file:="),
         ({"pose_source": "gps"}, "one of tf, pose, odometry"),
         ({"voxel_size": -1.0}, "voxel_size"),
+        ({"map_file": "/" + "a" * 300, "load_on_start": True}, "cannot be read: File name too long"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(served, parameters, message):

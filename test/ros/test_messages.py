@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,6 +121,15 @@ def test_an_embedding_grid_of_another_size_is_a_drop() -> None:
     message = pack_frame(make_frame(6, 8), make_prediction(6, 8, 4, 3))
     message.embeddings = pack_embeddings(message.header, make_prediction(12, 8, 4, 3))
     with pytest.raises(FrameDropped):
+        unpack_frame(message)
+
+
+def test_an_embedding_grid_of_more_values_than_numbers_reach_is_a_drop() -> None:
+    """2**80 is 0 in 64 bits, as many bytes as there are."""
+    message = pack_frame(make_frame(6, 8), make_prediction(6, 8, 4, 3))
+    message.embeddings.height = message.embeddings.width = 2**28
+    message.embeddings.dim, message.embeddings.data = 2**24, array("B")
+    with pytest.raises(FrameDropped, match="embeddings: expected"):
         unpack_frame(message)
 
 

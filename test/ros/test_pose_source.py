@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rclpy
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -151,3 +153,29 @@ def test_tf_without_tf2_says_what_to_install(graph):
         make_pose_source(
             graph[0], "tf", map_frame="map", camera_in_child=(), qos=QOS, on_arrival=lambda: None
         )
+
+
+def _tf_standin():
+    """tf2_ros as far as it is asked: the camera is at x = 9 now, and was at x = 1 at any other time."""
+    names = ("TransformException", "ExtrapolationException", "LookupException", "ConnectivityException")
+    failures = {name: type(name, (Exception,), {}) for name in names}
+
+    class Buffer:
+        def lookup_transform(self, target, source, when):
+            transform = TransformStamped()
+            transform.transform.translation.x = 1.0 if when.nanoseconds else 9.0
+            return transform
+
+    return SimpleNamespace(Buffer=Buffer, TransformListener=lambda buffer, node: None, **failures)
+
+
+@pytest.mark.parametrize("stamp_ns", [0, -1_500_000_000])
+def test_a_frame_without_a_stamp_does_not_get_the_newest_transform(graph, monkeypatch, stamp_ns):
+    monkeypatch.setitem(sys.modules, "tf2_ros", _tf_standin())
+    poses = make_pose_source(
+        graph[0], "tf", map_frame="map", camera_in_child=(), qos=QOS, on_arrival=lambda: None
+    )
+    assert poses.lookup("camera", 10**9)[0, 3] == 1
+    assert poses.frame_in_map("kitchen")[0, 3] == 9
+    with pytest.raises(FrameDropped, match="stamp_zero"):
+        poses.lookup("camera", stamp_ns)

@@ -209,7 +209,10 @@ def test_tum_says_how_to_give_intrinsics(tmp_path: Path) -> None:
         ("groundtruth.txt", None, "groundtruth.txt, there is no such file"),
         ("groundtruth.txt", "1.0 1 2 3", "line 1: expected 7 fields"),
         ("groundtruth.txt", "1.0 a b c d e f g", "qx qy qz qw"),
+        ("groundtruth.txt", "1311868164363112960 0 0 0 0 0 0 1", "line 1: .* another unit"),
         ("rgb.txt", "# stamp\nsoon rgb/1.png", "line 2: expected seconds"),
+        ("rgb.txt", "nan rgb/1.png", "line 1: expected seconds"),
+        ("rgb.txt", "1e999999 rgb/1.png", "line 1: .* another unit"),
     ],
 )
 def test_tum_names_what_is_wrong_with_a_listing(

@@ -120,6 +120,18 @@ def test_depth_is_paired_within_the_slop(tmp_path: Path) -> None:
     assert len(_play(file, replace(_UP_Z, slop=0.05))[0]) == 3
 
 
+@pytest.mark.parametrize("storage", [".db3", ".mcap"])
+def test_images_recorded_at_one_time_are_told_apart(tmp_path: Path, storage: str) -> None:
+    """``ros2 bag record --use-sim-time`` takes the time of /clock, which goes on in steps."""
+    walk = room_walk(6)
+    style = BagStyle(storage=storage, clock_ns=250_000_000)
+    frames, skipped = _play(write_bag(tmp_path / "bag", walk, style))
+    assert skipped == {}
+    for frame, expected in zip(frames, walk, strict=True):
+        np.testing.assert_array_equal(frame.color, expected.color)
+        np.testing.assert_array_equal(frame.depth, rounded(expected).depth)
+
+
 def test_distorted_images_are_rectified(tmp_path: Path) -> None:
     walk = room_walk(2)
     frames, _ = _play(write_bag(tmp_path / "bag", walk, BagStyle(distortion=(0.2, 0.0, 0.0, 0.0, 0.0))))

@@ -130,8 +130,7 @@ class Failover:
         """Start the backend anew, or the next one where the last restart did not help."""
         log.error("the backend %s has failed: %s: %s", dead.name, type(error).__name__, error)
         self._backend, self.name = None, NONE
-        with contextlib.suppress(Exception):  # a device that has failed may refuse this too
-            dead.close()
+        _close_failed(dead)
         self._start(self._index if self._frames_since_start >= GRACE_FRAMES else self._index + 1)
 
     def _try_again(self) -> Backend:
@@ -158,7 +157,20 @@ class Failover:
 
     def _open(self, index: int, rows: NDArray[np.float32] | None) -> Backend:
         """One of those that can be had, with its classes. Raises UserError where it cannot."""
-        backend = self._openers[index]()
-        if rows is not None:
-            backend.set_classes(rows)
+        with contextlib.ExitStack() as unfinished:
+            try:
+                backend = self._openers[index]()
+                unfinished.callback(_close_failed, backend)
+                if rows is not None:
+                    backend.set_classes(rows)
+            except UserError:
+                raise
+            except Exception as error:  # a device that has failed refuses in many ways
+                raise Unavailable(f"it cannot be started: {type(error).__name__}: {error}") from error
+            unfinished.pop_all()
         return backend
+
+
+def _close_failed(backend: Backend) -> None:
+    with contextlib.suppress(Exception):  # a device that has failed may refuse this too
+        backend.close()

@@ -67,17 +67,22 @@ class Adder:
 
 
 class Shop:
-    """Opens adders and remembers them; ``missing`` names what cannot be had."""
+    """Opens adders and remembers them; ``missing`` names what cannot be had, ``failing`` what breaks."""
 
     def __init__(self) -> None:
         self.opened: list[Adder] = []
         self.missing: set[str] = set()
+        self.failing: set[str] = set()
+        self.starts = 0
         self.most_classes = {"first": 256, "second": 10_000}
 
     def opener(self, name: str) -> Callable[[], Backend]:
         def open_it() -> Backend:
             if name in self.missing:
                 raise UserError(f"{name} is not installed")
+            if name in self.failing:
+                self.starts += 1
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
             self.opened.append(Adder(name, self.most_classes[name]))
             return self.opened[-1]
 
@@ -159,6 +164,37 @@ def test_what_cannot_be_had_is_passed_over(shop: Shop, caplog: pytest.LogCapture
         backend(*IMAGES)
     assert "first is not installed" in caplog.text
     assert_runs(backend)
+
+
+def test_a_device_that_starts_nothing_any_more_makes_way(shop: Shop) -> None:
+    """After some errors every call of the driver fails, with whatever exception the library has for it."""
+    backend = shop.start()
+    shop.failing = {"first"}
+    shop.break_last()
+    with pytest.raises(FrameDropped, match=r"backend_failed.*second goes on"):
+        backend(*IMAGES)
+    assert_runs(backend)
+
+
+def test_a_device_that_starts_nothing_any_more_is_not_asked_for_every_frame(shop: Shop) -> None:
+    now = 0.0
+    backend = shop.start(clock=lambda: now)
+    shop.failing = {"first", "second"}
+    shop.break_last()
+    for _ in range(3):
+        with pytest.raises(FrameDropped, match="backend_failed"):
+            backend(*IMAGES)
+    assert shop.starts == 2
+    shop.failing, now = set(), RETRY_S
+    assert_runs(backend)
+
+
+def test_what_does_not_take_the_classes_is_closed_again(shop: Shop) -> None:
+    backend = shop.start()
+    shop.most_classes["second"] = 300
+    with pytest.raises(TooManyClasses):
+        backend.set_classes(np.ones((400, 4), np.float32))
+    assert [(adder.name, adder.is_closed) for adder in shop.opened] == [("first", False), ("second", True)]
 
 
 def test_when_nothing_is_left_it_is_tried_again_later(shop: Shop) -> None:
