@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.feature_readers import ExactReader
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.pooling import pool
+from rgbd_perception.mapping.pooling import Pooled, pool
 from rgbd_perception.mapping.snapshot import Columns
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
@@ -30,17 +30,16 @@ class ExactFeatures:
         self.feature = store.add_column("feature", (dim,), np.float32)
         self.weight = store.add_column("feature_weight", (), np.float32)
 
-    def fuse(
-        self,
-        rows: NDArray[np.int32],
-        groups: VoxelGroups,
-        embedding: NDArray[np.uint16],
-        limit: float,
-        run: Runner,
-    ) -> None:
-        """Blend the (h * w, D) half ``embedding`` of a frame into ``rows`` of its voxels."""
-        sums, totals = pool(groups, embedding, np.arange(rows.size, dtype=np.int32), run)
-        _blend(rows, sums, totals, limit if limit > 0 else np.inf, self.feature, self.weight)
+    def pool(
+        self, known: NDArray[np.int32], groups: VoxelGroups, embedding: NDArray[np.uint16], run: Runner
+    ) -> Pooled:
+        """All voxels of a frame with the (h * w, D) half ``embedding``, wherever they are ``known`` to be."""
+        return pool(groups, embedding, np.arange(known.size, dtype=np.int32), run)
+
+    def blend(self, rows: NDArray[np.int32], pooled: Pooled, limit: float) -> None:
+        """Blend what a frame adds into ``rows`` of its voxels."""
+        limit = limit if limit > 0 else np.inf
+        _blend(rows[pooled.chosen], pooled.sums, pooled.totals, limit, self.feature, self.weight)
 
     def forget(self, rows: NDArray[np.int32]) -> None:
         """Nothing: all there is about a voxel is in its columns."""

@@ -17,7 +17,7 @@ from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.hash_index import find_row
 from rgbd_perception.mapping.jit import dither, float_to_half, half_bits, half_to_float, kernel
 from rgbd_perception.mapping.keys import NO_KEY
-from rgbd_perception.mapping.pooling import pool, pool_coordinates
+from rgbd_perception.mapping.pooling import Pooled, pool, pool_coordinates
 from rgbd_perception.mapping.row_index import find_voxel
 from rgbd_perception.mapping.shared_rows import STEPS, SharedRows, likeness, write_row
 from rgbd_perception.mapping.snapshot import Columns
@@ -73,26 +73,25 @@ class SharedFeatures:
         self._hand = 0
         self._frame = 0
 
-    def fuse(
-        self,
-        rows: NDArray[np.int32],
-        groups: VoxelGroups,
-        embedding: NDArray[np.uint16],
-        limit: float,
-        run: Runner,
-    ) -> None:
-        """Blend the (h * w, D) half ``embedding`` of a frame into ``rows``, before their weight grows."""
-        wanted = np.empty(rows.size, np.bool_)
-        _want(rows, self.at, self._hot_weight, self._frame, wanted)
-        slots = self._claim(rows)
-        chosen = np.flatnonzero(wanted & (slots >= 0)).astype(np.int32)
+    def pool(
+        self, known: NDArray[np.int32], groups: VoxelGroups, embedding: NDArray[np.uint16], run: Runner
+    ) -> Pooled:
+        """Coordinates of the voxels of a frame with the (h * w, D) half ``embedding`` that take it, of which
+        the rows ``known`` (-1: new) are. Changes nothing that a question reads."""
+        wanted = np.empty(known.size, np.bool_)
+        _want(known, self.at, self._hot_weight, self._frame, wanted)
+        chosen = np.flatnonzero(wanted).astype(np.int32)
         if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:
-            self.subspace.extend(pool(groups, embedding, spread(chosen, SAMPLE), run)[0])
-        coordinates, totals = pool_coordinates(groups, embedding, chosen, self.subspace.basis, run)
+            self.subspace.extend(pool(groups, embedding, spread(chosen, SAMPLE), run).sums)
+        return pool_coordinates(groups, embedding, chosen, self.subspace.basis, run)
+
+    def blend(self, rows: NDArray[np.int32], pooled: Pooled, limit: float) -> None:
+        """Blend what a frame adds into ``rows`` of its voxels, before their weight grows."""
+        slots, chosen = self._claim(rows), pooled.chosen
         unit = self._store.precision.weight.unit
         left = np.zeros(chosen.size, np.uint32)
         _blend(
-            rows[chosen], slots[chosen], coordinates, totals, limit if limit > 0 else np.inf, unit,
+            rows[chosen], slots[chosen], pooled.sums, pooled.totals, limit if limit > 0 else np.inf, unit,
             self._store.weight, self.at, self.shared.vector, half_bits(self.hot), self._hot_weight,
             self._hot_row, left,
         )  # fmt: skip
@@ -157,7 +156,7 @@ class SharedFeatures:
         used = self.shared.used
         in_use = np.concatenate([self.shared.users[:used] > 0, self._hot_row != _NOBODY])
         vectors = self.shared.vector[:used]
-        return SharedReader(self.subspace.basis.copy(), vectors, self.hot, in_use, self.shared.nearest)
+        return SharedReader(self.subspace.basis, vectors, self.hot, in_use, self.shared.nearest)
 
     @property
     def nbytes(self) -> int:
@@ -210,10 +209,10 @@ def _want(
     frame: int,
     wanted: NDArray[np.bool_],
 ) -> None:
-    """Which voxels take the embeddings of this frame."""
+    """Which voxels take the embeddings of this frame; new ones (-1) do."""
     for i in range(rows.size):
         row = rows[i]
-        wanted[i] = row >= 0
+        wanted[i] = True
         if row >= 0 and at[row] >= HOT and (row + frame) % _PACE != 0:
             wanted[i] = hot_weight[at[row] - HOT] < _SETTLED_WEIGHT
 

@@ -20,6 +20,7 @@ from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.fusion import VoxelGroups, fuse_geometry
 from rgbd_perception.mapping.grid import GridSamples
 from rgbd_perception.mapping.header import MapHeader
+from rgbd_perception.mapping.pooling import Pooled
 from rgbd_perception.mapping.quantities import PRECISIONS, convert
 from rgbd_perception.mapping.scoring import calibration_for
 from rgbd_perception.mapping.snapshot import Columns
@@ -89,14 +90,35 @@ class Layers:
         self.evidence.classify(self.store, features.reader(), embeddings, scale)
         return "recomputed"
 
-    def enter(self, keys: NDArray[np.int64], pose: NDArray[np.float64]) -> tuple[NDArray[np.int32], int, int]:
+    def start_features(self, dim: int, text_space: str) -> None:
+        """Have a store for embeddings of ``dim`` numbers."""
+        if self.features is None:
+            self.features = self._make_features(dim, text_space)
+
+    def pool(
+        self,
+        known: NDArray[np.int32],
+        groups: VoxelGroups,
+        embedding: NDArray[np.uint16] | None,
+        threads: Threads,
+    ) -> Pooled | None:
+        """What a frame with the ``embedding`` (h * w, D), as bits of halves, adds to those of its voxels, of
+        which the rows ``known`` (-1: new) are. The one call for which the map need not be locked, and most of
+        the work: it changes nothing that is read."""
+        if embedding is None or self.features is None:
+            return None
+        return self.features.pool(known, groups, embedding, threads)
+
+    def enter(
+        self, keys: NDArray[np.int64], known: NDArray[np.int32], pose: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int32], int, int]:
         """(n,) rows of the voxels ``keys`` (-1: the map is full), how many are new, and how many others were
-        evicted for them."""
+        evicted for them. ``known`` (n,): the rows of those that were there before."""
         before = len(self.store)
         if self._config.evict:
             self._make_room(keys, pose)
         gone = before - len(self.store)
-        rows, added = self.store.insert(keys)
+        rows, added = self.store.insert(keys, self.store.index.find(keys) if gone else known)
         self.store.record(rows)
         return rows, added, gone
 
@@ -116,20 +138,18 @@ class Layers:
         samples: GridSamples,
         stamp_ns: int,
         prediction: Prediction,
-        embedding: NDArray[np.uint16] | None,
+        pooled: Pooled | None,
         threads: Threads,
     ) -> None:
-        """Take what one frame says of the voxels in ``rows``; ``embedding`` (h * w, D) as bits of halves.
+        """Take what one frame says of the voxels in ``rows``; ``pooled`` of their embeddings.
 
         Evidence has nothing to do with the rest and is counted beside it.
         """
         limit = self._config.weight_limit
         with self._contents_follow(rows, stamp_ns), threads.beside() as begin:
             fused = begin(self._evidence_of(rows, groups, stamp_ns, prediction))
-            if embedding is not None:  # before geometry, because it goes by the weight of before
-                if self.features is None:
-                    self.features = self._make_features(embedding.shape[1], prediction.text_space)
-                self.features.fuse(rows, groups, embedding, limit, threads)
+            if pooled is not None and self.features is not None:  # goes by the weight of before geometry
+                self.features.blend(rows, pooled, limit)
             fuse_geometry(self.store, rows, groups, samples, stamp_ns, limit, self._config.carve_misses)
             fused()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +17,19 @@ _VOXELS_FOR_TWO = 1024
 """Fewer voxels of a frame are pooled by one thread."""
 
 
+class Pooled(NamedTuple):
+    """What a frame adds to the embeddings of the ``chosen`` (k,) of its voxels: weighted ``sums`` (k, d), and
+    the sums of the weights, ``totals`` (k,)."""
+
+    chosen: NDArray[np.int32]
+    sums: NDArray[np.float32]
+    totals: NDArray[np.float32]
+
+
 def pool(
     groups: VoxelGroups, embedding: NDArray[np.uint16], chosen: NDArray[np.int32], run: Runner
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weighted sums (n, D) of the half ``embedding`` (h * w, D) over the cells of ``chosen`` voxels, and the
-    sums of the weights (n,).
+) -> Pooled:
+    """The half ``embedding`` (h * w, D) over the cells of ``chosen`` voxels.
 
     Summed in float32. No voxel is in two of the runner's ranges: the result does not depend on the threads.
     """
@@ -33,7 +43,7 @@ def pool(
         count,
         _VOXELS_FOR_TWO,
     )
-    return sums, totals
+    return Pooled(chosen, sums, totals)
 
 
 def pool_coordinates(
@@ -42,7 +52,7 @@ def pool_coordinates(
     chosen: NDArray[np.int32],
     basis: NDArray[np.float32],
     run: Runner,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> Pooled:
     """Like ``pool``, but the sums as coordinates (n, d) on the orthonormal ``basis`` (d, D).
 
     One kernel, so that the sums never leave the cache; no BLAS, whose threads would wait for each other on a
@@ -59,7 +69,7 @@ def pool_coordinates(
         chosen.size,
         _VOXELS_FOR_TWO // 4,
     )  # fmt: skip
-    return coordinates, totals
+    return Pooled(chosen, coordinates, totals)
 
 
 @kernel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class IntegrateReport:
-    """What one frame did to the map; ``step_ms`` has the milliseconds of grid, group, fuse and carve."""
+    """What one frame did to the map; ``step_ms`` has the milliseconds of grid, group, pool, fuse, carve."""
 
     cells: int
     voxels_touched: int

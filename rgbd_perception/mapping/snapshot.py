@@ -30,7 +30,7 @@ Columns = dict[str, NDArray[Any]]
 class Snapshot:
     """The rows of a store as they were when the snapshot was taken.
 
-    To be made while holding ``lock``, and closed without. The columns that the store has at that time are
+    To be made while holding ``lock``. The columns that the store has at that time are
     held too, so one that is replaced later stays readable. ``features`` reads the embeddings of that instant.
     """
 
@@ -38,7 +38,6 @@ class Snapshot:
         self, store: VoxelStore, lock: threading.Lock, features: FeatureReader | None = None
     ) -> None:
         self.features = features
-        self._store = store
         self.weight_unit = np.float32(store.precision.weight.unit)
         self._lock = lock
         self.rows = store.rows_used
@@ -46,14 +45,17 @@ class Snapshot:
         self._columns = dict(store.columns)
         self._is_kept = np.zeros(self.rows, bool)
         self._keeps_others = True
+        self.is_open = True
         self._kept: list[tuple[NDArray[np.int32], Columns]] = []
         store.attach(self)
 
     def close(self) -> None:
-        """Stop keeping rows; the snapshot cannot be read any more."""
-        with self._lock:
-            self._store.detach(self)
-            self._kept.clear()
+        """Stop keeping rows; the snapshot cannot be read any more.
+
+        Waits for nobody: the store lets go of it with the next change.
+        """
+        self.is_open = False
+        self._kept = []
 
     def keep_only(self, rows: NDArray[np.int32]) -> None:
         """No others will be read than these, and embeddings (under the lock): a frame then has nothing to

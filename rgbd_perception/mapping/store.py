@@ -18,7 +18,7 @@ from rgbd_perception.mapping.header import MILLISECOND
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.quantities import PRECISIONS, Precision
-from rgbd_perception.mapping.row_index import TOGETHER, RowIndex, find_at_home, put_voxel
+from rgbd_perception.mapping.row_index import RowIndex, put_voxel
 from rgbd_perception.mapping.snapshot import Snapshot
 
 _SECOND = 1000 * MILLISECOND
@@ -39,28 +39,25 @@ def _insert(
     rows: NDArray[np.int32],
     fresh: NDArray[np.int64],
 ) -> tuple[int, int, int]:
-    """Enter ``keys``; freed rows are taken from the end of ``free`` first. ``fresh`` gets those that are new.
-    Return (rows used, free rows left, new keys)."""
+    """Enter the ``keys`` whose rows are not known yet (-1); freed rows are taken from the end of ``free``
+    first. ``fresh`` gets those that are new. Return (rows used, free rows left, new keys)."""
     left, added = free.size, 0
-    for first in range(0, keys.size, TOGETHER):
-        last = min(first + TOGETHER, keys.size)
-        find_at_home(slots, row_keys, keys[first:last], rows[first:last])
-        for i in range(first, last):
-            if rows[i] >= 0:
-                continue
-            candidate = free[left - 1] if left > 0 else used
-            if candidate >= row_keys.size:
-                continue
-            row = put_voxel(slots, row_keys, keys[i], candidate)
-            rows[i] = row
-            if row == candidate:
-                row_keys[row] = keys[i]
-                fresh[added] = keys[i]
-                added += 1
-                if left > 0:
-                    left -= 1
-                else:
-                    used += 1
+    for i in range(keys.size):
+        if rows[i] >= 0:
+            continue
+        candidate = free[left - 1] if left > 0 else used
+        if candidate >= row_keys.size:
+            continue
+        row = put_voxel(slots, row_keys, keys[i], candidate)
+        rows[i] = row
+        if row == candidate:
+            row_keys[row] = keys[i]
+            fresh[added] = keys[i]
+            added += 1
+            if left > 0:
+                left -= 1
+            else:
+                used += 1
     return used, left, added
 
 
@@ -108,7 +105,7 @@ class VoxelStore:
     @property
     def is_read(self) -> bool:
         """Whether a snapshot is open."""
-        return bool(self._snapshots)
+        return any(snapshot.is_open for snapshot in self._snapshots)
 
     def add_column(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Add (or replace by zeros) a column of ``shape`` per row."""
@@ -122,15 +119,20 @@ class VoxelStore:
         self.columns[name] = column
         return column
 
-    def insert(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], int]:
-        """(n,) distinct keys -> ((n,) their rows, -1 where the map is full; number of new ones)."""
+    def insert(
+        self, keys: NDArray[np.int64], known: NDArray[np.int32] | None = None
+    ) -> tuple[NDArray[np.int32], int]:
+        """(n,) distinct keys -> ((n,) their rows, -1 where the map is full; number of new ones).
+
+        ``known`` (n,): rows of those that are there already, as ``index`` finds them.
+        """
+        rows = np.full(keys.size, -1, np.int32) if known is None else known.copy()
         placed = self.blocks.has_room_for(keys)
         if placed is not None:
-            rows = np.full(keys.size, -1, np.int32)
-            rows[placed], added = self.insert(keys[placed])
+            rows[placed], added = self.insert(keys[placed], rows[placed])
             return rows, added
         self.record(self._free[max(0, self._free.size - keys.size) :])
-        rows, fresh = np.empty(keys.size, np.int32), np.empty(keys.size, np.int64)
+        fresh = np.empty(keys.size, np.int64)
         self.rows_used, left, added = _insert(
             self.index.slots, np.ascontiguousarray(keys), self.key, self._free, self.rows_used, rows, fresh
         )
@@ -213,9 +215,6 @@ class VoxelStore:
     def attach(self, snapshot: Snapshot) -> None:
         self._snapshots.append(snapshot)
 
-    def detach(self, snapshot: Snapshot) -> None:
-        self._snapshots.remove(snapshot)
-
     def watch(self, watcher: Watcher) -> None:
         """Tell the ``watcher`` of what is announced from now on."""
         self._watchers.append(watcher)
@@ -225,6 +224,7 @@ class VoxelStore:
 
     def record(self, rows: NDArray[np.int32]) -> None:
         """Must be called before rows change: keeps their present contents for the snapshots being read."""
+        self._snapshots = [snapshot for snapshot in self._snapshots if snapshot.is_open]
         for snapshot in self._snapshots:
             snapshot.keep(rows)
 

@@ -59,7 +59,9 @@ class Subspace:
         # Once more against the basis and each other: rounding must not add up.
         directions -= known.T @ (known @ directions)
         added, _ = np.linalg.qr(directions)
-        self.basis[self.size : self.size + count] = added.T
+        basis = self.basis.copy()  # a question may be reading the old one
+        basis[self.size : self.size + count] = added.T
+        self.basis = basis
         self.size += count
         return True
 

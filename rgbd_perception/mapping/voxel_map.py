@@ -128,10 +128,19 @@ class VoxelMap:
                 raise FrameDropped("depth_empty", "no measurement between min_depth and max_depth")
             clock.lap("group")
 
+            # Nobody else changes the map: most of the work may be done while questions are asked.
+            layers = self._layers
+            if embedding is not None:
+                with self._lock:
+                    layers.start_features(embedding.shape[1], prediction.text_space)
+            known = layers.store.index.find(groups.keys)
+            pooled = layers.pool(known, groups, embedding, self._threads)
+            clock.lap("pool")
+
             with self._lock:
-                rows, added, evicted = self._layers.enter(groups.keys, pose)
+                rows, added, evicted = layers.enter(groups.keys, known, pose)
                 seen = self._look_through(samples, pose, begin)
-                self._layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, embedding, self._threads)
+                layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, pooled, self._threads)
             clock.lap("fuse")
 
             removed = self._carve(seen()) if seen else 0

@@ -16,8 +16,8 @@ LAYERS, MAP = "rgbd_perception.mapping.layers", "rgbd_perception.mapping.voxel_m
 @pytest.mark.parametrize(
     ("beside", "failing"),
     [
-        (f"{LAYERS}.EvidenceStore.fuse", f"{LAYERS}.SharedFeatures.fuse"),
-        (f"{MAP}.find_seen_through", f"{LAYERS}.SharedFeatures.fuse"),
+        (f"{LAYERS}.EvidenceStore.fuse", f"{LAYERS}.SharedFeatures.blend"),
+        (f"{MAP}.find_seen_through", f"{LAYERS}.SharedFeatures.blend"),
         (f"{MAP}.checked_embedding", f"{MAP}.group_by_voxel"),
     ],
 )

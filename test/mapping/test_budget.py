@@ -78,14 +78,14 @@ def test_scattered_voxels_stay_below_the_ceiling_too(evict):
     config = MapConfig(hot_voxels=1024, max_map_bytes=2_500_000, evict=evict)
     layers = Layers(config, VOCABULARY)
     cluster = pack(np.stack(np.meshgrid(*[np.arange(8)] * 3), axis=-1).reshape(-1, 3))
-    layers.enter(cluster, np.eye(4))
+    layers.enter(cluster, layers.store.index.find(cluster), np.eye(4))
     scattered = pack(
         8 * np.random.default_rng(0).permutation(np.stack(np.unravel_index(np.arange(8000), (20, 20, 20)), 1))
         + 80
     )
     evicted = refused = 0
     for keys in np.array_split(scattered, 40):
-        rows, added, gone = layers.enter(keys, np.eye(4))
+        rows, added, gone = layers.enter(keys, layers.store.index.find(keys), np.eye(4))
         evicted += gone
         refused += int(np.count_nonzero(rows < 0))
         assert added == np.count_nonzero(rows >= 0)

@@ -32,7 +32,7 @@ def test_embeddings_are_the_weighted_mean_of_all_frames():
         weights = rng.uniform(0.1, 1, 5).astype(np.float32)
         groups = _groups([[0, 3], [1, 2, 4]], weights)
         rows, _ = store.insert(groups.keys)
-        features.fuse(rows, groups, to_half(cells)[0], 0.0, run_in_turn)
+        features.blend(rows, features.pool(rows, groups, to_half(cells)[0], run_in_turn), 0.0)
         for voxel, members in enumerate([[0, 3], [1, 2, 4]]):
             total[voxel] += (cells[members] * weights[members, None]).sum(axis=0)
             weight[voxel] += weights[members].sum()
@@ -48,7 +48,8 @@ def test_threads_do_not_change_the_result():
     for run in (run_in_turn, Threads(3)):
         store = VoxelStore(6000)
         features = ExactFeatures(store, 8, "space")
-        features.fuse(store.insert(groups.keys)[0], groups, cells, 100.0, run)
+        rows, _ = store.insert(groups.keys)
+        features.blend(rows, features.pool(rows, groups, cells, run), 100.0)
         results.append(features.feature.copy())
     assert np.array_equal(*results)
 

@@ -38,8 +38,10 @@ class Line:
         keys = pack(np.stack([places, places * 0, places * 0], axis=1))
         starts, members = np.arange(count + 1, dtype=np.int32), np.arange(count, dtype=np.int32)
         groups = VoxelGroups(keys, starts, members, np.ones(count, np.float32))
-        rows, _ = self.store.insert(keys)
-        self.features.fuse(rows, groups, to_half(vectors.astype(np.float32))[0], 0.0, run_in_turn)
+        known = self.store.index.find(keys)
+        pooled = self.features.pool(known, groups, to_half(vectors.astype(np.float32))[0], run_in_turn)
+        rows, _ = self.store.insert(keys, known)
+        self.features.blend(rows, pooled, 0.0)
         self.store.weight[rows] += 512
         return rows
 

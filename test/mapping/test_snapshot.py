@@ -52,6 +52,17 @@ def test_rows_are_picked_as_they_were(first, steps, block):
     assert snapshot.gather(rows, ("key",))["key"].tolist() == keys.tolist()
 
 
+def test_who_has_read_waits_for_nobody():
+    store, lock = VoxelStore(100), threading.Lock()
+    _write(store, {1}, 1.0)
+    snapshot = Snapshot(store, lock)
+    with lock:
+        snapshot.close()
+        assert not store.is_read
+        _write(store, {1}, 2.0)
+    assert not snapshot._kept
+
+
 @given(numbers, numbers, st.lists(st.tuples(st.booleans(), numbers), max_size=8))
 def test_only_those_rows_are_kept_that_will_be_read(first, wanted, steps):
     store = VoxelStore(100)

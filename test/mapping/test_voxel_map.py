@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,21 @@ def test_refusals_of_queries_say_why():
         with pytest.raises(UserError, match="threshold must be a probability"):
             _query(voxel_map, "chair", threshold=threshold)
     assert "empty" in _query(VoxelMap(MapConfig(max_voxels=10)), "chair")[0].message
+
+
+def test_questions_are_answered_while_the_embeddings_of_a_frame_are_summed_up(monkeypatch):
+    voxel_map = _map()
+    before, during = _query(voxel_map, "chair", "table"), []
+    sum_up = voxel_map._layers.pool
+
+    def slowly(*arguments):
+        with ThreadPoolExecutor(1) as pool:
+            during.append(pool.submit(_query, voxel_map, "chair", "table").result(timeout=60))
+        return sum_up(*arguments)
+
+    monkeypatch.setattr(voxel_map._layers, "pool", slowly)
+    voxel_map.integrate(*observe(ROOM, looking_along(0.3), 50))
+    assert during == [before]
 
 
 def test_objects_are_the_instances_without_the_wall():
