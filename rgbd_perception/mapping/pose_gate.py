@@ -1,4 +1,5 @@
-"""Poses that cannot be: missing, or farther from the last one than the camera can have moved."""
+"""Poses that cannot be: missing, outside of what a map can hold, or farther from the last one than the camera
+can have moved."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from rgbd_perception.errors import FrameDropped
 from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.mapping.config import MapConfig
+from rgbd_perception.mapping.keys import OFFSET
 
 _SLACK_METRES = 0.05
 _SLACK_RADIANS = 0.05
@@ -35,9 +37,17 @@ class PoseGate:
         self._agreeing = 0
 
     def check(self, frame: RgbdFrame) -> NDArray[np.float64]:
-        """Return the pose (4, 4) of the frame; raise FrameDropped ``pose_missing`` or ``pose_jump``."""
+        """Return the pose (4, 4) of the frame; raise FrameDropped ``pose_missing``, ``pose_out_of_range`` or
+        ``pose_jump``."""
         if frame.pose is None:
             raise FrameDropped("pose_missing", "the frame has no pose")
+        far, limit = float(np.abs(frame.pose[:3, 3]).max()), OFFSET * self._config.voxel_size
+        if far >= limit:
+            raise FrameDropped(
+                "pose_out_of_range",
+                f"the camera is {far:.0f} m from the origin of the map, whose voxels reach to {limit:.0f} m: "
+                "give poses in a local frame",
+            )
         now = _Stamped(frame.stamp_ns, frame.pose)
         detail = self._excess(self._last, now)
         if not detail:

@@ -110,8 +110,8 @@ class VoxelMap:
     def integrate(self, frame: RgbdFrame, prediction: Prediction) -> IntegrateReport:
         """Put one frame into the map. All is checked before anything is changed.
 
-        Raises FrameDropped: pose_missing, pose_jump, depth_empty, prediction_mismatch, prediction_not_finite,
-        vocabulary_mismatch, text_space_mismatch.
+        Raises FrameDropped: pose_missing, pose_out_of_range, pose_jump, depth_empty, prediction_mismatch,
+        prediction_not_finite, vocabulary_mismatch, text_space_mismatch.
         """
         clock = StepClock()
         with self._writer, self._threads.at_work(), self._threads.beside() as begin:

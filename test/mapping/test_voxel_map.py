@@ -143,6 +143,7 @@ def _state(voxel_map: VoxelMap) -> dict[str, np.ndarray]:
         ("vocabulary_mismatch", lambda f, p: (f, replace(p, cell_labels=p.cell_labels + np.uint16(40)))),
         ("text_space_mismatch", lambda f, p: (f, replace(p, text_space="another"))),
         ("text_space_mismatch", lambda f, p: (f, replace(p, embedding=p.embedding[..., :8]))),
+        ("pose_out_of_range", lambda f, p: (f.with_pose(looking_along(0, (5e5, 5e6, 0))), p)),
         ("pose_jump", lambda f, p: (f.with_pose(looking_along(0, (500.0, 0, 0))), p)),
     ],
 )
