@@ -110,7 +110,7 @@ def test_labels_by_text(weights_path: Path, predictor: Predictor) -> None:
 def test_errors(weights_path: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"auto, .*torch, got 'teleprinter'"):
         Predictor(weights_path, backend="teleprinter")
-    with pytest.raises(UserError, match=r"rgbd_mini.*safetensors file, got 'yolo'"):
+    with pytest.raises(UserError, match=r"models list. or a .safetensors file, got 'yolo'"):
         Predictor("yolo")
     with pytest.raises(UserError, match="does not exist"):
         Predictor(tmp_path / "absent.safetensors")
