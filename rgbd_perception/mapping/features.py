@@ -209,12 +209,18 @@ def _want(
     frame: int,
     wanted: NDArray[np.bool_],
 ) -> None:
-    """Which voxels take the embeddings of this frame; new ones (-1) do."""
+    """Which voxels take the embeddings of this frame: those that have a slot now and then, others (new ones:
+    -1) where slots are left."""
+    left = hot_weight.size
+    for row in rows:
+        left -= row >= 0 and at[row] >= HOT
     for i in range(rows.size):
         row = rows[i]
-        wanted[i] = True
-        if row >= 0 and at[row] >= HOT and (row + frame) % _PACE != 0:
-            wanted[i] = hot_weight[at[row] - HOT] < _SETTLED_WEIGHT
+        if row >= 0 and at[row] >= HOT:
+            wanted[i] = (row + frame) % _PACE == 0 or hot_weight[at[row] - HOT] < _SETTLED_WEIGHT
+        else:
+            wanted[i] = left > 0
+            left -= 1
 
 
 @kernel

@@ -16,6 +16,7 @@ from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import to_half
 from rgbd_perception.mapping.keys import pack
+from rgbd_perception.mapping.pooling import Pooled
 from rgbd_perception.mapping.quantities import PRECISIONS
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import run_in_turn
@@ -34,22 +35,35 @@ class Line:
         )
 
     def see(self, places: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        count = places.size
         keys = pack(np.stack([places, places * 0, places * 0], axis=1))
-        starts, members = np.arange(count + 1, dtype=np.int32), np.arange(count, dtype=np.int32)
-        groups = VoxelGroups(keys, starts, members, np.ones(count, np.float32))
         known = self.store.index.find(keys)
-        pooled = self.features.pool(known, groups, to_half(vectors.astype(np.float32))[0], run_in_turn)
+        pooled = self.pooled(keys, known, vectors)
         rows, _ = self.store.insert(keys, known)
         self.features.blend(rows, pooled, 0.0)
         self.store.weight[rows] += 512
         return rows
+
+    def pooled(self, keys: np.ndarray, known: np.ndarray, vectors: np.ndarray) -> Pooled:
+        count = keys.size
+        starts, members = np.arange(count + 1, dtype=np.int32), np.arange(count, dtype=np.int32)
+        groups = VoxelGroups(keys, starts, members, np.ones(count, np.float32))
+        return self.features.pool(known, groups, to_half(vectors.astype(np.float32))[0], run_in_turn)
 
     def cosines(self, rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         reader = self.features.reader()
         found = reader.vectors(reader.number(self.features.at[rows])) @ reader.basis
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(vectors, axis=1)
         return np.einsum("nd,nd->n", found, vectors) / np.maximum(lengths, 1e-9)
+
+
+def test_nothing_is_summed_up_for_voxels_that_find_no_slot():
+    line, vectors = Line(slots=64), np.ones((100, DIM))
+    line.see(np.arange(40, 60), vectors[:20])
+    keys = pack(np.stack([np.arange(100), np.zeros(100, int), np.zeros(100, int)], axis=1))
+    known = line.store.index.find(keys)
+    chosen = line.pooled(keys, known, vectors).chosen
+    assert np.count_nonzero(known[chosen] >= 0) == 20
+    assert np.count_nonzero(known[chosen] < 0) == 64 - 20
 
 
 @settings(max_examples=25)
