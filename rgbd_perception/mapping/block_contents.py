@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.bits import count_bits
+from rgbd_perception.mapping.block_changes import VoxelColumns, mark_blocks, mark_changed, write_contents
 from rgbd_perception.mapping.block_lists import (
     HALF,
     HALVES,
@@ -30,10 +31,8 @@ from rgbd_perception.mapping.block_lists import (
     put_lists,
     with_spare,
 )
-from rgbd_perception.mapping.blocks import SIDE, corner_of, in_block, write_keys
-from rgbd_perception.mapping.hash_index import find_row
+from rgbd_perception.mapping.blocks import SIDE, corner_of, write_keys
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.keys import NO_KEY
 from rgbd_perception.mapping.row_index import TOGETHER, find_at_home, find_voxel
 from rgbd_perception.mapping.snapshot import Snapshot
 from rgbd_perception.mapping.store import VoxelStore
@@ -47,8 +46,6 @@ _VOXELS = WORDS * SIDE * SIDE
 """Most voxels of half a block."""
 _FEW = 1 << 14
 """So many rows are copied in about a millisecond."""
-_NEW, _OBSERVED = np.uint64(1 << 63), np.uint64(1 << 62)
-"""What no voxel is, and a bit of all that are well observed."""
 _BLOCKS_FOR_TWO = 64
 """Fewer blocks are read by one thread."""
 _PATIENCE = 16
@@ -112,19 +109,19 @@ class BlockContents:
     def mark(self, rows: NDArray[np.int32]) -> None:
         """These voxels are about to get another embedding or time, or to go (called by the store)."""
         blocks = self._store.blocks
-        _mark(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed)
+        mark_blocks(rows, self._store.key, blocks.index.keys, blocks.index.rows, self._changed)
 
     @contextmanager
     def frame(self, rows: NDArray[np.int32], time: int) -> Iterator[None]:
         """The voxels in these rows (-1: none), some of them new, are seen at this ``time`` of the store."""
         self._grow_with_blocks()
         before = np.empty(rows.size, np.uint64)
-        _write_contents(rows, *self._columns(), self._least, before)
+        write_contents(rows, *self._columns(), self._least, before)
         try:
             yield
         finally:
             blocks = self._store.blocks
-            _mark_changed(
+            mark_changed(
                 rows, before, time, *self._columns(), self._least, self._store.key, blocks.index.keys,
                 blocks.index.rows, self._now, self._changed, self._touched_at, self._seen,
             )  # fmt: skip
@@ -156,11 +153,11 @@ class BlockContents:
         of_blocks = self._changed.nbytes + self._touched_at.nbytes + self._seen.nbytes
         return of_blocks + sum(array.nbytes for array in self._lists)
 
-    def _columns(self) -> _Contents:
+    def _columns(self) -> VoxelColumns:
         columns = self._store.columns
         classes = columns["class_slot"][:, 0] if "class_slot" in columns else np.empty(0, np.uint8)
         unit = np.float32(self._store.precision.weight.unit)
-        return _Contents(columns["feature_at"], classes, self._store.weight, unit)
+        return VoxelColumns(columns["feature_at"], classes, self._store.weight, unit)
 
     def _empty_lists(self, halves: int, entries: int, codes: int) -> Lists:
         classes = self._store.columns["class_slot"].dtype if "class_slot" in self._store.columns else np.uint8
@@ -226,108 +223,6 @@ def _sizes(lists: Lists) -> NDArray[np.int64]:
     """Entries and codes in use."""
     halves = lists.halves
     return np.array([halves["list_size"].sum(dtype=np.int64), halves["code_size"].sum(dtype=np.int64)])
-
-
-class _Contents(NamedTuple):
-    """Columns that say what a voxel is for a question: ``feature_at``, the slot of its class (none where no
-    classes are known), its weight in steps of ``unit``."""
-
-    feature_at: NDArray[np.uint32]
-    class_slots: NDArray[np.unsignedinteger]
-    weights: NDArray[np.number]
-    unit: np.float32
-
-
-@kernel(forceinline=True)
-def _contents(
-    row: int,
-    feature_at: NDArray[np.uint32],
-    class_slots: NDArray[np.unsignedinteger],
-    weights: NDArray[np.number],
-    unit: float,
-    least: float,
-) -> np.uint64:
-    """All that lists say of a voxel, in one number; 0 for those that are not well observed."""
-    if weights[row] * unit < least:
-        return np.uint64(0)
-    slot = np.uint64(class_slots[row]) if class_slots.size > 0 else np.uint64(0)
-    return _OBSERVED | (slot << np.uint64(32)) | np.uint64(feature_at[row])
-
-
-@kernel
-def _write_contents(
-    rows: NDArray[np.int32],
-    feature_at: NDArray[np.uint32],
-    class_slots: NDArray[np.unsignedinteger],
-    weights: NDArray[np.number],
-    unit: float,
-    least: float,
-    found: NDArray[np.uint64],
-) -> None:
-    """What each voxel (-1: none) is; _NEW for those that were never seen."""
-    for i in range(rows.size):
-        row = rows[i]
-        if row >= 0:
-            found[i] = (
-                _contents(row, feature_at, class_slots, weights, unit, least) if weights[row] > 0 else _NEW
-            )
-
-
-@kernel
-def _mark_changed(
-    rows: NDArray[np.int32],
-    before: NDArray[np.uint64],
-    time: int,
-    feature_at: NDArray[np.uint32],
-    class_slots: NDArray[np.unsignedinteger],
-    weights: NDArray[np.number],
-    unit: float,
-    least: float,
-    row_keys: NDArray[np.int64],
-    slot_keys: NDArray[np.int64],
-    slot_rows: NDArray[np.int32],
-    now: int,
-    changed: NDArray[np.bool_],
-    touched_at: NDArray[np.int32],
-    seen: NDArray[np.uint32],
-) -> None:
-    """The blocks of all voxels are touched ``now``, those of voxels that are not what they were ``before``
-    (n,) have changed; the halves of those that are well observed were seen at this ``time``."""
-    last, number = NO_KEY, -1
-    for i in range(rows.size):
-        row = rows[i]
-        if row < 0:
-            continue
-        block, word, _ = in_block(row_keys[row])
-        if block != last:
-            last, number = block, find_row(slot_keys, slot_rows, block)
-        contents = _contents(row, feature_at, class_slots, weights, unit, least)
-        touched_at[number] = now
-        if contents != before[i]:
-            changed[number] = True
-        if contents != np.uint64(0):
-            half = HALVES * number + word // WORDS
-            seen[half] = max(seen[half], np.uint32(time))
-
-
-@kernel
-def _mark(
-    rows: NDArray[np.int32],
-    row_keys: NDArray[np.int64],
-    slot_keys: NDArray[np.int64],
-    slot_rows: NDArray[np.int32],
-    changed: NDArray[np.bool_],
-) -> None:
-    """The blocks of these rows (-1: none) change."""
-    last, number = NO_KEY, -1
-    for row in rows:
-        if row < 0 or row_keys[row] == NO_KEY:
-            continue
-        block, _, _ = in_block(row_keys[row])
-        if block != last:
-            last, number = block, find_row(slot_keys, slot_rows, block)
-        if number >= 0:
-            changed[number] = True
 
 
 @kernel
