@@ -187,7 +187,6 @@ class SharedFeatures:
         )
         settling = settling[:count]
         owners = self._hot_row[settling]
-        self._store.record(owners)
         self._store.announce(owners)
         free = self.shared.take_free(count, self._store.is_read)
         blocks = self._store.blocks

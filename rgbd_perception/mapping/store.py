@@ -148,7 +148,6 @@ class VoxelStore:
         """Free these (distinct, live) rows."""
         if rows.size == 0:
             return
-        self.record(rows)
         self.announce(rows)
         self.index.remove(rows)
         self.blocks.remove(self.key[rows])
@@ -183,7 +182,6 @@ class VoxelStore:
         """So that now is in the middle of what ``last_seen`` can hold. Returns the time of now."""
         later = time - _LATEST // 2
         rows = self.live_rows().astype(np.int32)
-        self.record(rows)
         self.announce(rows)
         self.last_seen[rows] = np.maximum(self.last_seen[rows].astype(np.int64) - later, 1)
         self.latest = max(self.latest - later, 0)
@@ -193,7 +191,6 @@ class VoxelStore:
     def _set_clock_back(self, time: int) -> int:
         """Else what comes now would seem older than all that was there before. Returns the time of now."""
         rows = np.flatnonzero(self.last_seen[: self.rows_used] > max(time, 0)).astype(np.int32)
-        self.record(rows)
         self.announce(rows)
         if time < 1:  # then these are all rows
             self.epoch_ns += time * MILLISECOND - _DAY
@@ -229,6 +226,7 @@ class VoxelStore:
             snapshot.keep(rows)
 
     def announce(self, rows: NDArray[np.int32]) -> None:
-        """Must be called before voxels go, or become others without being seen."""
+        """Must be called, in place of ``record``, before voxels go, or become others without being seen."""
+        self.record(rows)
         for watcher in self._watchers:
             watcher.mark(rows)
