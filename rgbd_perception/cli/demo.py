@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgbd_perception.cli.output import add_json_argument, text_output, write_json
+from rgbd_perception.cli.output import add_json_argument, add_model_argument, text_output, write_json
 from rgbd_perception.errors import UserError
 from rgbd_perception.ros.environment import require_usable_environment
 from rgbd_perception.sources.options import SourceOptions, add_source_arguments, options_from_arguments
@@ -62,11 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes", action="store_true", help="one process for each node, instead of one container"
     )
-    parser.add_argument(
-        "--model",
-        default="rgbd_mini",
-        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
-    )
+    add_model_argument(parser)
     parser.add_argument(
         "--query", nargs="+", metavar="TEXT", help="texts to look for, instead of the usual ones"
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rgbd_perception.cli.compiling import compiling_is_said
 from rgbd_perception.cli.output import (
     add_json_argument,
+    add_model_argument,
     add_untrained_argument,
     text_output,
     warn_untrained,
@@ -54,11 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="MAP", help="the map file, usually .rgbdmap"
     )
-    parser.add_argument(
-        "--model",
-        default="rgbd_mini",
-        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
-    )
+    add_model_argument(parser)
     add_untrained_argument(parser)
     parser.add_argument(
         "--labels",

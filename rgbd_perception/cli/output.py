@@ -30,6 +30,15 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """The option ``--model`` of the sub-commands that run a network."""
+    parser.add_argument(
+        "--model",
+        default="rgbd_mini",
+        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
+    )
+
+
 def add_untrained_argument(parser: argparse.ArgumentParser) -> None:
     """The option ``--untrained`` of sub-commands that run a network."""
     parser.add_argument(

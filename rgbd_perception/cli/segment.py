@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rgbd_perception.cli.output import (
     add_json_argument,
+    add_model_argument,
     add_untrained_argument,
     text_output,
     warn_untrained,
@@ -52,11 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="depth image registered to it, 16 bit PNG, 0 = no measurement",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the results")
-    parser.add_argument(
-        "--model",
-        default="rgbd_mini",
-        help="network: a name, a weights file or an ONNX file of `export` (default %(default)s)",
-    )
+    add_model_argument(parser)
     add_untrained_argument(parser)
     parser.add_argument("--backend", default="auto", help="what runs the network (default %(default)s)")
     parser.add_argument(
