@@ -53,17 +53,19 @@ _PATIENCE = 16
 
 
 class Blocks(NamedTuple):
-    """Blocks of one instant: ``keys`` (b,) with NO_KEY where there is none, ``bits`` (b, 8), their lists, and
-    when the well observed voxels of their halves were ``seen`` (2 b,) last."""
+    """Blocks of one instant: ``keys`` (b,) with NO_KEY where there is none, ``bits`` (b, 8), their lists,
+    when the well observed voxels of their halves were ``seen`` (2 b,) last, and which entries of the lists
+    are ``plain`` (p,)."""
 
     keys: NDArray[np.int64]
     bits: NDArray[np.uint64]
     lists: Lists
     seen: NDArray[np.uint32]
+    plain: NDArray[np.int32]
 
 
 @kernel
-def plain_entries(embeddings: NDArray[np.uint32]) -> NDArray[np.int32]:
+def _plain_entries(embeddings: NDArray[np.uint32]) -> NDArray[np.int32]:
     """Which entries of lists stand for voxels that are judged by their class."""
     count = 0
     for embedding in embeddings:
@@ -81,9 +83,8 @@ def plain_entries(embeddings: NDArray[np.uint32]) -> NDArray[np.int32]:
 def keep_only_plain(snapshot: Snapshot, blocks: Blocks) -> None:
     """Of the voxels in the lists only those that are judged by their class are read as rows: a frame need not
     keep the others. Not where they are so many that copying them would take long."""
-    entries = plain_entries(blocks.lists.embeddings)
-    if entries.size <= _FEW:
-        snapshot.keep_only((blocks.lists.embeddings[entries] - PLAIN).astype(np.int32))
+    if blocks.plain.size <= _FEW:
+        snapshot.keep_only((blocks.lists.embeddings[blocks.plain] - PLAIN).astype(np.int32))
 
 
 class BlockContents:
@@ -145,7 +146,8 @@ class BlockContents:
         lists = self._lists._replace(
             embeddings=self._lists.embeddings[:entries], classes=self._lists.classes[:entries]
         )
-        return Blocks(blocks.keys.copy(), blocks.bits.copy(), lists, self._seen.copy())
+        plain = _plain_entries(lists.embeddings)
+        return Blocks(blocks.keys.copy(), blocks.bits.copy(), lists, self._seen.copy(), plain)
 
     @property
     def nbytes(self) -> int:

@@ -184,7 +184,9 @@ def _look_closely(
     masks: NDArray[np.uint64],
 ) -> _Shares:
     """Write the voxels of the blocks ``numbers`` (n,) that fit the ``text``, as masks (n, 8)."""
-    _, bits, (halves, _, _, codes), _ = blocks  # taken out of the loops: arrays of a tuple would be counted
+    _, bits, (halves, _, _, codes), _, _ = (
+        blocks  # taken out of the loops: arrays of a tuple would be counted
+    )
     places, most = scored.places, 0
     for number in numbers:
         most += halves[HALVES * number].list_size + halves[HALVES * number + 1].list_size
@@ -229,7 +231,7 @@ def _look_closely(
 def _by_group(shares: _Shares, numbers: NDArray[np.int32], blocks: Blocks, parts: Parts) -> _Shares:
     """The shares of the groups instead of those of the blocks ``numbers``."""
     of_block, of_voxels, of_entry, of_half = shares
-    _, bits, (halves, _, _, codes), _ = blocks
+    _, bits, (halves, _, _, codes), _, _ = blocks
     masks, first, of_part = parts
     most = 0
     for block in of_block:
@@ -317,7 +319,7 @@ def _described(
     for i in range(chosen.size):
         place[chosen[i]] = i
     group, voxels, entry, half = shares
-    _, _, (_, _, classes, _), seen = blocks
+    _, _, (_, _, classes, _), seen, _ = blocks
     most = np.int64(0)
     for i in entry:
         most = max(most, np.int64(classes[i]))

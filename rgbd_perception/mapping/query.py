@@ -190,7 +190,7 @@ def _ranked_in_blocks(
     view: MapView, blocks: Blocks, scores: VoxelScores, scale: ScoreScale, top_k: int
 ) -> list[RankedGroups] | None:
     """For each text the best groups, from what the ``blocks`` hold; None where that does not tell."""
-    scored = scores.of_embeddings(blocks.lists.embeddings)
+    scored = scores.of_blocks(blocks)
     if scored is None:
         return None
     config = view.config

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbd_perception.mapping.block_contents import PLAIN, plain_entries
+from rgbd_perception.mapping.block_contents import PLAIN, Blocks
 from rgbd_perception.mapping.block_ranking import Scored
 from rgbd_perception.mapping.evidence import posterior
 from rgbd_perception.mapping.feature_readers import ReachingScorer
@@ -78,11 +78,11 @@ class VoxelScores:
         rows, keys = self._snapshot.pick(read, _ROWS)
         return rows, keys
 
-    def of_embeddings(self, embeddings: NDArray[np.uint32]) -> Scored | None:
-        """Of those in the lists of blocks; None where every voxel has to be looked at."""
+    def of_blocks(self, blocks: Blocks) -> Scored | None:
+        """Of the embeddings in their lists; None where every voxel has to be looked at."""
         if not isinstance(self._scorer, ReachingScorer):
             return None
-        plain = plain_entries(embeddings)
+        embeddings, plain = blocks.lists.embeddings, blocks.plain
         if plain.size == 0:
             return Scored(self._scorer.places_of(embeddings), self._scorer.table)
         rows = (embeddings[plain] - PLAIN).astype(np.int64)

@@ -45,7 +45,7 @@ def _decoded(contents: BlockContents) -> dict[tuple[int, int], list[tuple[int, i
     """(embedding, class) of the voxels of each half block in their order, then (0, when it was last seen), by
     the key of the block."""
     assert contents.refresh(MOST, run_in_turn)
-    keys, _, lists, seen = contents.blocks()
+    keys, _, lists, seen, _ = contents.blocks()
     found = {}
     for number in np.flatnonzero(keys != NO_KEY):
         for half in range(HALVES):
