@@ -184,9 +184,8 @@ def _look_closely(
     masks: NDArray[np.uint64],
 ) -> _Shares:
     """Write the voxels of the blocks ``numbers`` (n,) that fit the ``text``, as masks (n, 8)."""
-    _, bits, (halves, _, _, codes), _, _ = (
-        blocks  # taken out of the loops: arrays of a tuple would be counted
-    )
+    # Taken out of the loops: arrays of a tuple would be counted.
+    _, bits, (halves, _, _, codes), _, _ = blocks
     places, most = scored.places, 0
     for number in numbers:
         most += halves[HALVES * number].list_size + halves[HALVES * number + 1].list_size
