@@ -7,11 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.mapping import projection, whole_projection
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import half_to_float, kernel
-from rgbd_perception.mapping.products import DEPTH, put
-from rgbd_perception.mapping.projection import VECTORS, as_axes, project
+from rgbd_perception.mapping.pair_products import IS_ONE_INSTRUCTION
+from rgbd_perception.mapping.projection import VECTORS
 from rgbd_perception.mapping.threads import Runner
+
+_projection = whole_projection if IS_ONE_INSTRUCTION else projection
 
 _VOXELS_FOR_TWO = 1024
 """Fewer voxels of a frame are pooled by one thread."""
@@ -60,7 +63,7 @@ def pool_coordinates(
     """
     coordinates = np.empty((chosen.size, basis.shape[0]), np.float32)
     totals = np.empty(chosen.size, np.float32)
-    axes = as_axes(basis)
+    axes = _projection.as_axes(basis)
     run(
         lambda first, last: _pool_coordinates(
             groups.starts, groups.members, groups.weights, chosen, embedding, axes, first, last, coordinates,
@@ -119,22 +122,18 @@ def _pool_coordinates(
     weights: NDArray[np.float32],
     chosen: NDArray[np.int32],
     embedding: NDArray[np.uint16],
-    axes: NDArray[np.float32],
+    axes: NDArray[np.number],
     first: int,
     last: int,
     coordinates: NDArray[np.float32],
     totals: NDArray[np.float32],
 ) -> None:
-    """A tile of voxels at a time; ``axes`` are the basis as ``project`` takes it."""
+    """A tile of voxels at a time; ``axes`` are the basis as the projection takes it."""
     sums = np.empty((1, embedding.shape[1]), np.float32)
-    pieces = np.zeros((axes.shape[0] // DEPTH, VECTORS, DEPTH), np.float32)
-    projected = np.empty((VECTORS, axes.shape[1]), np.float32)
+    tile = _projection.tile_for(axes)
     for start in range(first, last, VECTORS):
         filled = min(VECTORS, last - start)
         for k in range(filled):
             totals[start + k] = _sum_cells(starts, members, weights, embedding, chosen[start + k], sums[0])
-            put(sums, 0, pieces, k)
-        project(pieces, axes, projected)
-        for k in range(filled):
-            for axis in range(coordinates.shape[1]):
-                coordinates[start + k, axis] = projected[k, axis]
+            _projection.put(sums, 0, tile, k)
+        _projection.project(tile, axes, coordinates[start : start + filled])

@@ -2,12 +2,13 @@
 
 Here a tile is a block of sums two registers wide: each number of a vector serves two instructions, and the
 sums wait for each other half as often. How many vectors fit is up to the registers of the processor.
+``whole_projection`` has the same functions in whole numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.products import DEPTH, FAST
+from rgbd_perception.mapping.products import put as put_in_pieces
 from rgbd_perception.mapping.register_tiles import (
     array_data,
     constant,
@@ -26,19 +28,41 @@ from rgbd_perception.mapping.register_tiles import (
 )
 
 _HAS_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))
-_REGISTER = 16 if _HAS_WIDE_REGISTERS else 8
+REGISTER = 16 if _HAS_WIDE_REGISTERS else 8
 """Numbers of a vector instruction; NEON takes two instructions for 8."""
-_ACROSS = 2
+ACROSS = 2
 VECTORS = 12 if _HAS_WIDE_REGISTERS else 6
 """Vectors of a tile: 24 of 32 registers hold sums, or 12 of 16."""
-LANES = _ACROSS * _REGISTER
+LANES = ACROSS * REGISTER
 """Axes of a tile: of the basis there are whole tiles."""
 
 
+class Tile(NamedTuple):
+    """Scratch for VECTORS vectors: ``pieces`` (D' / DEPTH, VECTORS, DEPTH), ``sums`` (VECTORS, d')."""
+
+    pieces: NDArray[np.float32]
+    sums: NDArray[np.float32]
+
+
 def as_axes(basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(d, D) basis -> (D', d') for ``project``, filled up with zeros to whole tiles."""
+    """(d, D) basis -> (D', d') axes, filled up with zeros to whole tiles."""
     count, depth = basis.shape
     return np.ascontiguousarray(np.pad(basis, ((0, -count % LANES), (0, -depth % DEPTH))).T)
+
+
+@kernel
+def tile_for(axes: NDArray[np.float32]) -> Tile:
+    """For vectors that are projected on these axes."""
+    depth, width = axes.shape
+    return Tile(
+        np.zeros((depth // DEPTH, VECTORS, DEPTH), np.float32), np.empty((VECTORS, width), np.float32)
+    )
+
+
+@kernel
+def put(vectors: NDArray[np.float32], row: int, tile: Tile, k: int) -> None:
+    """Write a vector (D,) as the ``k``-th of the tile."""
+    put_in_pieces(vectors, row, tile.pieces, k)
 
 
 def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any, sums: Any) -> Any:
@@ -50,27 +74,27 @@ def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any,
 
 
 def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    vector = ir.VectorType(ir.FloatType(), _REGISTER)
+    vector = ir.VectorType(ir.FloatType(), REGISTER)
     made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
     numbers, columns, sums = (array.data for array in made)
     width = builder.extract_value(made[1].shape, 1)
 
     def register_at(data: Any, row: Any, part: int) -> Any:
-        column = builder.add(arguments[3], constant(part * _REGISTER))
+        column = builder.add(arguments[3], constant(part * REGISTER))
         return vector_at(builder, data, builder.add(builder.mul(row, width), column), vector)
 
     def grow(step: Any, totals: Sequence[Any]) -> list[Any]:
         row = builder.add(arguments[2], step)
-        across = [builder.load(register_at(columns, row, part), align=4) for part in range(_ACROSS)]
+        across = [builder.load(register_at(columns, row, part), align=4) for part in range(ACROSS)]
         each = [
             builder.load(builder.gep(numbers, [builder.add(constant(k * DEPTH), step)]))
             for k in range(VECTORS)
         ]
-        spread = [repeated(builder, number, _REGISTER) for number in each]
+        spread = [repeated(builder, number, REGISTER) for number in each]
         products = [builder.fmul(number, part, flags=FAST) for number in spread for part in across]
         return [builder.fadd(*pair, flags=FAST) for pair in zip(products, totals, strict=True)]
 
-    places = [register_at(sums, constant(k), part) for k in range(VECTORS) for part in range(_ACROSS)]
+    places = [register_at(sums, constant(k), part) for k in range(VECTORS) for part in range(ACROSS)]
     grow_in_registers(builder, places, DEPTH, grow)
     return context.get_dummy_value()
 
@@ -79,10 +103,13 @@ _add_products: Any = intrinsic(_add_tile)
 
 
 @kernel(fastmath=True)
-def project(pieces: NDArray[np.float32], axes: NDArray[np.float32], coordinates: NDArray[np.float32]) -> None:
-    """Write the coordinates (VECTORS, d') of ``pieces`` (D' / DEPTH, VECTORS, DEPTH), as ``products.put``
-    fills them, on ``axes`` (D', d') of ``as_axes``."""
-    coordinates[:] = 0
+def project(tile: Tile, axes: NDArray[np.float32], coordinates: NDArray[np.float32]) -> None:
+    """Write the ``coordinates`` (n, d) of the first n vectors of the tile on the axes (D', d')."""
+    pieces, sums = tile
+    sums[:] = 0
     for piece in range(pieces.shape[0]):
         for lane in range(0, axes.shape[1], LANES):
-            _add_products(pieces[piece], axes, piece * DEPTH, lane, coordinates)
+            _add_products(pieces[piece], axes, piece * DEPTH, lane, sums)
+    for k in range(coordinates.shape[0]):
+        for axis in range(coordinates.shape[1]):
+            coordinates[k, axis] = sums[k, axis]

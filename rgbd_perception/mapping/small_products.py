@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.pair_products import WORD, added_pairs, halves, words
 from rgbd_perception.mapping.products import DEPTH, LANES
 from rgbd_perception.mapping.register_tiles import (
     array_data,
@@ -61,30 +62,6 @@ def rounded_side_by_side(others: NDArray[np.float32]) -> RoundedOthers:
     return RoundedOthers(pairs, units.astype(np.float32), errors.astype(np.float32))
 
 
-_WORD = ir.IntType(32)
-
-
-def _words(count: int) -> ir.VectorType:
-    return ir.VectorType(_WORD, count)
-
-
-def _halves(count: int) -> ir.VectorType:
-    return ir.VectorType(ir.IntType(16), count)
-
-
-def _every_other(builder: Any, values: Any, first: int, count: int) -> Any:
-    places = ir.Constant(_words(count), [first + 2 * place for place in range(count)])
-    return builder.shuffle_vector(values, ir.Constant(values.type, ir.Undefined), places)
-
-
-def _added_pairs(builder: Any, left: Any, right: Any, count: int) -> Any:
-    """(2 * count) int16 each -> (count) int32, the products of neighbours added up."""
-    products = builder.mul(
-        builder.sext(left, _words(2 * count)), builder.sext(right, _words(2 * count)), flags=("nsw",)
-    )
-    return builder.add(_every_other(builder, products, 0, count), _every_other(builder, products, 1, count))
-
-
 def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     """Columns of a square of TILE rows with TILE words each: halves, quarters, ... change places."""
     far = TILE // 2
@@ -96,7 +73,7 @@ def _turned(builder: Any, rows: list[Any]) -> list[Any]:
             left = [TILE + j - far if j & far else j for j in range(TILE)]
             right = [TILE + j if j & far else j + far for j in range(TILE)]
             rows[i], rows[i + far] = (
-                builder.shuffle_vector(upper, lower, ir.Constant(_words(TILE), places))
+                builder.shuffle_vector(upper, lower, ir.Constant(words(TILE), places))
                 for places in (left, right)
             )
         far //= 2
@@ -112,14 +89,14 @@ def _turn(typing_context: Any, vectors: Any, row: Any, first: Any, tile: Any) ->
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, target = (array_data(context, builder, signature, arguments, i) for i in (0, 3))
         width = builder.extract_value(source.shape, 1)
-        words = _words(TILE)
+        each_row = words(TILE)
         start = builder.add(builder.mul(arguments[1], width), arguments[2])
         places = [builder.add(start, builder.mul(width, constant(k))) for k in range(TILE)]
-        rows = [builder.load(vector_at(builder, source.data, place, words), align=1) for place in places]
-        byte = ir.Constant(_halves(2 * TILE), [8] * (2 * TILE))
+        rows = [builder.load(vector_at(builder, source.data, place, each_row), align=1) for place in places]
+        byte = ir.Constant(halves(2 * TILE), [8] * (2 * TILE))
         for step, column in enumerate(_turned(builder, rows)):
-            halves = builder.bitcast(column, _halves(2 * TILE))
-            even, odd = builder.ashr(builder.shl(halves, byte), byte), builder.ashr(halves, byte)
+            numbers = builder.bitcast(column, halves(2 * TILE))
+            even, odd = builder.ashr(builder.shl(numbers, byte), byte), builder.ashr(numbers, byte)
             for place, pair in ((2 * step, even), (2 * step + 1, odd)):
                 at = vector_at(builder, target.data, constant(2 * TILE * place), pair.type)
                 builder.store(pair, at, align=2)
@@ -130,8 +107,8 @@ def _turn(typing_context: Any, vectors: Any, row: Any, first: Any, tile: Any) ->
 
 def _pair_at(builder: Any, tile: Any, step: Any) -> Any:
     """Two numbers of each vector of a tile, given as words."""
-    words = builder.load(vector_at(builder, tile, builder.mul(step, constant(TILE)), _words(TILE)), align=4)
-    return builder.bitcast(words, _halves(2 * TILE))
+    pair = builder.load(vector_at(builder, tile, builder.mul(step, constant(TILE)), words(TILE)), align=4)
+    return builder.bitcast(pair, halves(2 * TILE))
 
 
 def _add_products(typing_context: Any, tile: Any, pairs: Any, first: Any, other: Any, sums: Any) -> Any:
@@ -143,7 +120,7 @@ def _add_products(typing_context: Any, tile: Any, pairs: Any, first: Any, other:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
         width = builder.extract_value(made[1].shape, 1)
-        own, others, totals = (builder.bitcast(array.data, _WORD.as_pointer()) for array in made)
+        own, others, totals = (builder.bitcast(array.data, WORD.as_pointer()) for array in made)
 
         def grow(step: Any, before: Sequence[Any]) -> list[Any]:
             pair = _pair_at(builder, own, step)
@@ -151,12 +128,12 @@ def _add_products(typing_context: Any, tile: Any, pairs: Any, first: Any, other:
             grown = []
             for k, total in enumerate(before):
                 word = builder.load(builder.gep(others, [builder.add(at, constant(k))]))
-                other = builder.bitcast(repeated(builder, word, TILE), _halves(2 * TILE))
-                grown.append(builder.add(total, _added_pairs(builder, pair, other, TILE)))
+                other = builder.bitcast(repeated(builder, word, TILE), halves(2 * TILE))
+                grown.append(builder.add(total, added_pairs(builder, pair, other, TILE)))
             return grown
 
         rows = [builder.mul(builder.add(arguments[3], constant(k)), constant(TILE)) for k in range(LANES)]
-        places = [vector_at(builder, totals, row, _words(TILE)) for row in rows]
+        places = [vector_at(builder, totals, row, words(TILE)) for row in rows]
         grow_in_registers(builder, places, _PAIRS, grow)
         return context.get_dummy_value()
 
@@ -170,13 +147,13 @@ def _add_squares(typing_context: Any, tile: Any, squares: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         made = [array_data(context, builder, signature, arguments, i) for i in (0, 1)]
-        own, totals = (builder.bitcast(array.data, _WORD.as_pointer()) for array in made)
+        own, totals = (builder.bitcast(array.data, WORD.as_pointer()) for array in made)
 
         def grow(step: Any, before: Sequence[Any]) -> list[Any]:
             pair = _pair_at(builder, own, step)
-            return [builder.add(before[0], _added_pairs(builder, pair, pair, TILE))]
+            return [builder.add(before[0], added_pairs(builder, pair, pair, TILE))]
 
-        grow_in_registers(builder, [vector_at(builder, totals, constant(0), _words(TILE))], _PAIRS, grow)
+        grow_in_registers(builder, [vector_at(builder, totals, constant(0), words(TILE))], _PAIRS, grow)
         return context.get_dummy_value()
 
     return types.void(tile, squares), generate

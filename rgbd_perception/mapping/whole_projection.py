@@ -1,0 +1,130 @@
+"""Coordinates of many vectors on a basis, as in ``projection``, by products of whole numbers.
+
+Vectors and axes are rounded to 16 bits, each vector with a unit of its own: half a unit is 1/65,000 of its
+length, so that the error of the coordinates is about that of halves. No sum overflows, because none is larger
+than the product of the lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.pair_products import WORD, added_pairs, halves, words
+from rgbd_perception.mapping.products import DEPTH
+from rgbd_perception.mapping.projection import ACROSS, LANES, REGISTER, VECTORS
+from rgbd_perception.mapping.register_tiles import (
+    array_data,
+    constant,
+    grow_in_registers,
+    repeated,
+    vector_at,
+)
+
+_LENGTH = np.float32((1 << 15) - 64)
+"""Of every vector and every axis. Rounding adds up to a half for each of the numbers."""
+_LEAST = np.float32(1e-30)
+_PAIRS = DEPTH // 2
+
+
+class Tile(NamedTuple):
+    """Scratch for VECTORS vectors: ``pieces`` (D' / DEPTH, VECTORS, DEPTH) int16, their ``units`` (VECTORS,),
+    ``sums`` (VECTORS, d') int32."""
+
+    pieces: NDArray[np.int16]
+    units: NDArray[np.float32]
+    sums: NDArray[np.int32]
+
+
+def as_axes(basis: NDArray[np.float32]) -> NDArray[np.int16]:
+    """(d, D) basis, no row longer than 1 -> (D' / 2, d', 2) axes, filled up with zeros to whole tiles."""
+    count, depth = basis.shape
+    wide = np.pad(basis, ((0, -count % LANES), (0, -depth % DEPTH)))
+    whole = np.rint(wide * _LENGTH).astype(np.int16)
+    return np.ascontiguousarray(whole.reshape(wide.shape[0], -1, 2).transpose(1, 0, 2))
+
+
+@kernel
+def tile_for(axes: NDArray[np.int16]) -> Tile:
+    """For vectors that are projected on these axes."""
+    pairs, width, _ = axes.shape
+    return Tile(
+        np.zeros((pairs // _PAIRS, VECTORS, DEPTH), np.int16),
+        np.zeros(VECTORS, np.float32),
+        np.empty((VECTORS, width), np.int32),
+    )
+
+
+@kernel(fastmath=True)
+def put(vectors: NDArray[np.float32], row: int, tile: Tile, k: int) -> None:
+    """Write a vector (D,), all finite, as the ``k``-th of the tile."""
+    pieces, units, _ = tile
+    square, depth = np.float32(0), vectors.shape[1]
+    for j in range(depth):
+        square += vectors[row, j] * vectors[row, j]
+    length = np.sqrt(square)
+    scale = _LENGTH / length if length > _LEAST else np.float32(0)
+    units[k] = length / (_LENGTH * _LENGTH)
+    for piece in range(pieces.shape[0]):
+        for j in range(min(DEPTH, depth - piece * DEPTH)):
+            # Unsigned, so that no index can count from the end.
+            value = vectors[row, np.uint64(piece) * np.uint64(DEPTH) + np.uint64(j)]
+            pieces[np.uint64(piece), k, j] = np.int16(np.rint(value * scale))
+
+
+def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any, sums: Any) -> Any:
+    """Compiled in place: add to ``sums`` (VECTORS, d') from column ``lane`` on the products of ``piece``
+    (VECTORS, DEPTH) with LANES columns of ``axes`` (D' / 2, d', 2) from row ``first`` on."""
+    if (piece.dtype, axes.dtype, sums.dtype) != (types.int16, types.int16, types.int32):
+        return None
+    return types.void(piece, axes, types.int64, types.int64, sums), _generate_tile
+
+
+def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
+    numbers, columns, sums = (builder.bitcast(array.data, WORD.as_pointer()) for array in made)
+    width = builder.extract_value(made[1].shape, 1)
+
+    def register_at(data: Any, row: Any, part: int) -> Any:
+        column = builder.add(arguments[3], constant(part * REGISTER))
+        return vector_at(builder, data, builder.add(builder.mul(row, width), column), words(REGISTER))
+
+    def pairs(word: Any) -> Any:
+        return builder.bitcast(word, halves(2 * REGISTER))
+
+    def grow(step: Any, totals: Sequence[Any]) -> list[Any]:
+        row = builder.add(arguments[2], step)
+        across = [pairs(builder.load(register_at(columns, row, part), align=4)) for part in range(ACROSS)]
+        each = [
+            builder.load(builder.gep(numbers, [builder.add(constant(k * _PAIRS), step)]))
+            for k in range(VECTORS)
+        ]
+        spread = [pairs(repeated(builder, word, REGISTER)) for word in each]
+        products = [added_pairs(builder, own, part, REGISTER) for own in spread for part in across]
+        return [builder.add(*pair) for pair in zip(totals, products, strict=True)]
+
+    places = [register_at(sums, constant(k), part) for k in range(VECTORS) for part in range(ACROSS)]
+    grow_in_registers(builder, places, _PAIRS, grow)
+    return context.get_dummy_value()
+
+
+_add_products: Any = intrinsic(_add_tile)
+
+
+@kernel(fastmath=True)
+def project(tile: Tile, axes: NDArray[np.int16], coordinates: NDArray[np.float32]) -> None:
+    """Write the ``coordinates`` (n, d) of the first n vectors of the tile on the axes (D' / 2, d', 2)."""
+    pieces, units, sums = tile
+    sums[:] = 0
+    for piece in range(pieces.shape[0]):
+        for lane in range(0, axes.shape[1], LANES):
+            _add_products(pieces[piece], axes, piece * _PAIRS, lane, sums)
+    for k in range(coordinates.shape[0]):
+        for axis in range(coordinates.shape[1]):
+            coordinates[k, axis] = np.float32(sums[k, axis]) * units[k]
