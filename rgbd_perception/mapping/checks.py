@@ -10,6 +10,7 @@ from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping.exact_features import ExactFeatures
 from rgbd_perception.mapping.features import SharedFeatures
 from rgbd_perception.mapping.jit import to_half
+from rgbd_perception.mapping.pooling import NOT_FINITE
 from rgbd_perception.vocabulary import UNKNOWN_LABEL, Vocabulary
 
 
@@ -19,7 +20,8 @@ def check_prediction(
     ours: Vocabulary | None,
     features: ExactFeatures | SharedFeatures | None,
 ) -> None:
-    """Check a prediction against its frame and the map, all but the numbers of its embeddings.
+    """Check a prediction against its frame and the map. The numbers of embeddings are looked at when they are
+    used, but those of the first ones here: a bad frame must not decide of what kind those of a map are.
 
     Raises FrameDropped: prediction_mismatch, prediction_not_finite, vocabulary_mismatch, text_space_mismatch.
     """
@@ -44,6 +46,8 @@ def check_prediction(
     if prediction.embedding is None:
         return
     dim = prediction.embedding.shape[2]
+    if features is None and not np.isfinite(prediction.embedding).all():
+        raise FrameDropped("prediction_not_finite", NOT_FINITE)
     if features is not None and (features.text_space, features.dim) != (prediction.text_space, dim):
         raise FrameDropped(
             "text_space_mismatch",
@@ -52,17 +56,11 @@ def check_prediction(
         )
 
 
-def checked_embedding(prediction: Prediction) -> NDArray[np.uint16] | None:
-    """Embeddings (h * w, D) of a prediction as half bits, None where it has none.
-
-    Raises FrameDropped: prediction_not_finite.
-    """
+def half_embedding(prediction: Prediction) -> NDArray[np.uint16] | None:
+    """Embeddings (h * w, D) of a prediction as half bits, None where it has none."""
     if prediction.embedding is None:
         return None
-    bits, finite = to_half(prediction.embedding.reshape(-1, prediction.embedding.shape[2]))
-    if not finite:
-        raise FrameDropped("prediction_not_finite", "the embeddings have NaN or inf in them")
-    return bits
+    return to_half(prediction.embedding.reshape(-1, prediction.embedding.shape[2]))
 
 
 def checked_class_embeddings(

@@ -33,7 +33,10 @@ class ExactFeatures:
     def pool(
         self, known: NDArray[np.int32], groups: VoxelGroups, embedding: NDArray[np.uint16], run: Runner
     ) -> Pooled:
-        """All voxels of a frame with the (h * w, D) half ``embedding``, wherever they are ``known`` to be."""
+        """All voxels of a frame with the (h * w, D) half ``embedding``, wherever they are ``known`` to be.
+
+        Raises FrameDropped: prediction_not_finite.
+        """
         return pool(groups, embedding, np.arange(known.size, dtype=np.int32), run)
 
     def blend(self, rows: NDArray[np.int32], pooled: Pooled, limit: float) -> None:

@@ -77,13 +77,17 @@ class SharedFeatures:
         self, known: NDArray[np.int32], groups: VoxelGroups, embedding: NDArray[np.uint16], run: Runner
     ) -> Pooled:
         """Coordinates of the voxels of a frame with the (h * w, D) half ``embedding`` that take it, of which
-        the rows ``known`` (-1: new) are. Changes nothing that a question reads."""
+        the rows ``known`` (-1: new) are. Changes nothing that a question reads, and nothing at all where it
+        raises FrameDropped: prediction_not_finite."""
         wanted = np.empty(known.size, np.bool_)
         _want(known, self.at, self._hot_weight, self._frame, wanted)
         chosen = np.flatnonzero(wanted).astype(np.int32)
-        if self._frame < _EVERY_FRAME or self._frame % _EVERY == 0:
-            self.subspace.extend(pool(groups, embedding, spread(chosen, SAMPLE), run).sums)
-        return pool_coordinates(groups, embedding, chosen, self.subspace.basis, run)
+        if self._frame >= _EVERY_FRAME and self._frame % _EVERY != 0:
+            return pool_coordinates(groups, embedding, chosen, self.subspace.basis, run)
+        missing = self.subspace.missing(pool(groups, embedding, spread(chosen, SAMPLE), run).sums)
+        pooled = pool_coordinates(groups, embedding, chosen, self.subspace.with_added(missing), run)
+        self.subspace.add(missing)
+        return pooled
 
     def blend(self, rows: NDArray[np.int32], pooled: Pooled, limit: float) -> None:
         """Blend what a frame adds into ``rows`` of its voxels, before their weight grows."""

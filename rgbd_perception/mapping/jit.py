@@ -75,26 +75,13 @@ def widen(bits: NDArray[np.uint16], values: NDArray[np.float32]) -> None:
             values[i, j] = half_to_float(bits[i, j])
 
 
-@kernel
-def largest_magnitude(bits: NDArray[np.uint16]) -> int:
-    """Largest bit pattern without sign of ``bits`` (n, d): 0x7C00 or more means that an inf or NaN is
-    there."""
-    largest = np.uint16(0)
-    for i in range(bits.shape[0]):
-        for j in range(bits.shape[1]):
-            largest = max(largest, np.uint16(bits[i, j] & np.uint16(0x7FFF)))
-    return int(largest)
-
-
-def to_half(vectors: NDArray[np.floating]) -> tuple[NDArray[np.uint16], bool]:
-    """(n, d) float16 or float32 -> (read-only half bits (n, d), whether all of them are finite)."""
+def to_half(vectors: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """(n, d) float16 or float32 -> read-only half bits (n, d); inf for what does not fit into a half."""
     if vectors.dtype == np.float16:
-        bits = readonly(vectors, np.float16).view(np.uint16)
-    else:
-        bits = np.empty(vectors.shape, np.uint16)
-        narrow(readonly(vectors, np.float32), bits)
-        bits = readonly(bits, np.uint16)
-    return bits, largest_magnitude(bits) < 0x7C00
+        return readonly(vectors, np.float16).view(np.uint16)
+    bits = np.empty(vectors.shape, np.uint16)
+    narrow(readonly(vectors, np.float32), bits)
+    return readonly(bits, np.uint16)
 
 
 @kernel

@@ -1,4 +1,8 @@
-"""Embeddings of the cells of a frame, summed up by voxel: as they are, or as coordinates on a basis."""
+"""Embeddings of the cells of a frame, summed up by voxel: as they are, or as coordinates on a basis.
+
+Here a NaN is found: it is in the sum of its voxel. Looking for it beforehand would mean reading the largest
+input of a map twice. One in a cell that no voxel takes does no harm and is not looked for.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbd_perception.errors import FrameDropped
 from rgbd_perception.mapping import projection, whole_projection
 from rgbd_perception.mapping.fusion import VoxelGroups
 from rgbd_perception.mapping.jit import half_to_float, kernel
@@ -16,6 +21,9 @@ from rgbd_perception.mapping.threads import Runner
 
 _projection = whole_projection if IS_ONE_INSTRUCTION else projection
 
+_ANY_ORDER = {"reassoc", "nsz", "contract"}
+"""What the compiler may do to sums; a NaN stays one."""
+NOT_FINITE = "the embeddings have NaN or inf in them"
 _VOXELS_FOR_TWO = 1024
 """Fewer voxels of a frame are pooled by one thread."""
 
@@ -35,6 +43,7 @@ def pool(
     """The half ``embedding`` (h * w, D) over the cells of ``chosen`` voxels.
 
     Summed in float32. No voxel is in two of the runner's ranges: the result does not depend on the threads.
+    Raises FrameDropped (prediction_not_finite) for NaN and inf.
     """
     count, chosen = chosen.size, np.ascontiguousarray(chosen)  # the warm-up compiles for nothing else
     sums = np.empty((count, embedding.shape[1]), np.float32)
@@ -46,7 +55,7 @@ def pool(
         count,
         _VOXELS_FOR_TWO,
     )
-    return Pooled(chosen, sums, totals)
+    return _checked(Pooled(chosen, sums, totals))
 
 
 def pool_coordinates(
@@ -59,7 +68,7 @@ def pool_coordinates(
     """Like ``pool``, but the sums as coordinates (n, d) on the orthonormal ``basis`` (d, D).
 
     One kernel, so that the sums never leave the cache; no BLAS, whose threads would wait for each other on a
-    machine that also runs a network.
+    machine that also runs a network. Raises FrameDropped (prediction_not_finite) for NaN and inf.
     """
     coordinates = np.empty((chosen.size, basis.shape[0]), np.float32)
     totals = np.empty(chosen.size, np.float32)
@@ -72,7 +81,14 @@ def pool_coordinates(
         chosen.size,
         _VOXELS_FOR_TWO // 4,
     )  # fmt: skip
-    return Pooled(chosen, coordinates, totals)
+    return _checked(Pooled(chosen, coordinates, totals))
+
+
+def _checked(pooled: Pooled) -> Pooled:
+    """Raises FrameDropped where the kernels have marked the total of a voxel."""
+    if np.isnan(pooled.totals).any():
+        raise FrameDropped("prediction_not_finite", NOT_FINITE)
+    return pooled
 
 
 @kernel
@@ -99,6 +115,14 @@ def _sum_cells(
     return total
 
 
+@kernel(fastmath=_ANY_ORDER)
+def _squared_length(vector: NDArray[np.float32]) -> float:
+    square = np.float32(0)
+    for j in range(vector.size):
+        square += vector[j] * vector[j]
+    return square
+
+
 @kernel
 def _pool(
     starts: NDArray[np.int32],
@@ -111,11 +135,13 @@ def _pool(
     sums: NDArray[np.float32],
     totals: NDArray[np.float32],
 ) -> None:
+    """The total of a voxel with a number that is not finite is NaN."""
     for place in range(first, last):
-        totals[place] = _sum_cells(starts, members, weights, embedding, chosen[place], sums[place])
+        total = _sum_cells(starts, members, weights, embedding, chosen[place], sums[place])
+        totals[place] = total if _squared_length(sums[place]) < np.inf else np.nan
 
 
-@kernel(fastmath=True)
+@kernel
 def _pool_coordinates(
     starts: NDArray[np.int32],
     members: NDArray[np.int32],
@@ -128,12 +154,20 @@ def _pool_coordinates(
     coordinates: NDArray[np.float32],
     totals: NDArray[np.float32],
 ) -> None:
-    """A tile of voxels at a time; ``axes`` are the basis as the projection takes it."""
-    sums = np.empty((1, embedding.shape[1]), np.float32)
+    """A tile of voxels at a time; ``axes`` are the basis as the projection takes it.
+
+    The total of a voxel with a number that is not finite is NaN, and its coordinates are any.
+    """
+    sums = np.empty(embedding.shape[1], np.float32)
     tile = _projection.tile_for(axes)
     for start in range(first, last, VECTORS):
         filled = min(VECTORS, last - start)
         for k in range(filled):
-            totals[start + k] = _sum_cells(starts, members, weights, embedding, chosen[start + k], sums[0])
-            _projection.put(sums, 0, tile, k)
+            total = _sum_cells(starts, members, weights, embedding, chosen[start + k], sums)
+            square = _squared_length(sums)
+            if square < np.inf:
+                totals[start + k] = total
+                _projection.put(sums, square, tile, k)
+            else:
+                totals[start + k] = np.nan
         _projection.project(tile, axes, coordinates[start : start + filled])

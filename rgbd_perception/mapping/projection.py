@@ -60,9 +60,9 @@ def tile_for(axes: NDArray[np.float32]) -> Tile:
 
 
 @kernel
-def put(vectors: NDArray[np.float32], row: int, tile: Tile, k: int) -> None:
-    """Write a vector (D,) as the ``k``-th of the tile."""
-    put_in_pieces(vectors, row, tile.pieces, k)
+def put(vector: NDArray[np.float32], square: float, tile: Tile, k: int) -> None:
+    """Write a ``vector`` (D,) as the ``k``-th of the tile; ``square``, of its length, is of no use here."""
+    put_in_pieces(vector.reshape(1, vector.size), 0, tile.pieces, k)
 
 
 def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any, sums: Any) -> Any:

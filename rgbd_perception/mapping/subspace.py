@@ -39,17 +39,25 @@ class Subspace:
         return vectors @ self.basis.T
 
     def extend(self, vectors: NDArray[np.float32]) -> bool:
-        """Add directions for what ``vectors`` (n, dim) have outside the basis; whether any were added."""
+        """Add the directions that are ``missing`` for ``vectors`` (n, dim); whether there were any."""
+        directions = self.missing(vectors)
+        self.add(directions)
+        return directions.shape[0] > 0
+
+    def missing(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Orthonormal directions (k, dim), to be added, for what ``vectors`` (n, dim) have outside the basis;
+        k = 0 where that is nothing to speak of, or the basis is full."""
+        none = np.empty((0, self.dim), np.float32)
         room = self.basis.shape[0] - self.size
         if room == 0 or self.outside(spread(vectors, _GLANCE)) <= _TOLERATED:
-            return False
+            return none
         sample = spread(vectors, SAMPLE).astype(np.float64)
         sample = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
         known = self.basis[: self.size].astype(np.float64)
         rest = sample - (sample @ known.T) @ known
         energy = float((rest * rest).sum() / max((sample * sample).sum(), 1e-12))
         if energy <= _TOLERATED:
-            return False
+            return none
         values, vectors_of = np.linalg.eigh(rest @ rest.T)
         shares = np.maximum(values[::-1], 0.0) / values.sum() * energy
         missing = energy - np.cumsum(shares)
@@ -59,11 +67,20 @@ class Subspace:
         # Once more against the basis and each other: rounding must not add up.
         directions -= known.T @ (known @ directions)
         added, _ = np.linalg.qr(directions)
+        return np.ascontiguousarray(added.T, np.float32)
+
+    def with_added(self, directions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The basis (limit, dim) as it is when ``directions`` (k, dim) have been added."""
+        if directions.shape[0] == 0:
+            return self.basis
         basis = self.basis.copy()  # a question may be reading the old one
-        basis[self.size : self.size + count] = added.T
-        self.basis = basis
-        self.size += count
-        return True
+        basis[self.size : self.size + directions.shape[0]] = directions
+        return basis
+
+    def add(self, directions: NDArray[np.float32]) -> None:
+        """Add what ``missing`` found."""
+        self.basis = self.with_added(directions)
+        self.size += directions.shape[0]
 
     def restore(self, basis: NDArray[np.float32]) -> None:
         """Take over directions (d, dim), in their order."""

@@ -18,7 +18,7 @@ from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping.block_contents import keep_only_plain
 from rgbd_perception.mapping.budget import budget
 from rgbd_perception.mapping.carving import SeenThrough, carve, find_seen_through
-from rgbd_perception.mapping.checks import check_prediction, checked_class_embeddings, checked_embedding
+from rgbd_perception.mapping.checks import check_prediction, checked_class_embeddings, half_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.embedding_query import answer_embeddings
 from rgbd_perception.mapping.evidence import labels_of
@@ -117,13 +117,12 @@ class VoxelMap:
         with self._writer, self._threads.at_work(), self._threads.beside() as begin:
             pose = self._gate.check(frame)
             check_prediction(frame, prediction, self.vocabulary, self._layers.features)
-            # Reads all of the largest input and waits for memory, while the rest computes.
-            checked = begin(lambda: checked_embedding(prediction))
+            converted = begin(lambda: half_embedding(prediction))
             samples = sample_grid(frame, prediction.stride, self._threads)
             clock.lap("grid")
 
             groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
-            embedding = checked()
+            embedding = converted()
             if groups.keys.size == 0:
                 raise FrameDropped("depth_empty", "no measurement between min_depth and max_depth")
             clock.lap("group")

@@ -16,13 +16,13 @@ def _projected(kind, vectors, basis):
     axes = kind.as_axes(basis)
     tile = kind.tile_for(axes)
     for row in range(vectors.shape[0]):
-        kind.put(vectors, row, tile, row)
+        kind.put(vectors[row], np.square(vectors[row]).sum(), tile, row)
     coordinates = np.full((vectors.shape[0], basis.shape[0]), np.nan, np.float32)
     kind.project(tile, axes, coordinates)
     return coordinates
 
 
-@pytest.mark.parametrize(("kind", "error"), [(projection, 1e-6), (whole_projection, 1e-4)])
+@pytest.mark.parametrize(("kind", "error"), [(projection, 1e-6), (whole_projection, 1 / 32_700)])
 @settings(max_examples=60, deadline=None)
 @given(
     axes=st.integers(0, 2 * LANES + 1),
@@ -40,7 +40,7 @@ def test_coordinates_are_those_of_numpy(kind, error, axes, depth, count, seed):
     coordinates = _projected(kind, vectors, basis)
 
     wrong = np.abs(coordinates - vectors.astype(np.float64) @ basis.T.astype(np.float64))
-    assert (wrong <= error * np.linalg.norm(vectors, axis=1, keepdims=True)).all()
+    assert (wrong <= (error * np.sqrt(depth) + 1e-7) * np.linalg.norm(vectors, axis=1, keepdims=True)).all()
 
 
 @pytest.mark.parametrize("kind", [projection, whole_projection])
@@ -50,5 +50,5 @@ def test_the_longest_sums_do_not_overflow(kind):
 
     coordinates = _projected(kind, vectors, basis)
 
-    np.testing.assert_allclose(coordinates, vectors @ basis.T, atol=1e-4)
+    np.testing.assert_allclose(coordinates, vectors @ basis.T, atol=1e-3)
     assert not coordinates[-1].any()

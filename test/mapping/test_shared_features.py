@@ -47,7 +47,7 @@ class Line:
         count = keys.size
         starts, members = np.arange(count + 1, dtype=np.int32), np.arange(count, dtype=np.int32)
         groups = VoxelGroups(keys, starts, members, np.ones(count, np.float32))
-        return self.features.pool(known, groups, to_half(vectors.astype(np.float32))[0], run_in_turn)
+        return self.features.pool(known, groups, to_half(vectors.astype(np.float32)), run_in_turn)
 
     def cosines(self, rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         reader = self.features.reader()

@@ -125,6 +125,13 @@ def test_ids_of_objects_stay_while_the_map_grows():
     assert {item.label: item.id for item in voxel_map.objects()} == before
 
 
+def _with_one_bad_number(embedding: np.ndarray) -> np.ndarray:
+    """Anywhere in a cell that the next frames look at in any case."""
+    spoilt = embedding.copy()
+    spoilt[spoilt.shape[0] // 2, spoilt.shape[1] // 2, 7] = np.inf
+    return spoilt
+
+
 def _state(voxel_map: VoxelMap) -> dict[str, np.ndarray]:
     store = voxel_map._layers.store
     return {name: column[: store.rows_used].copy() for name, column in store.columns.items()}
@@ -138,6 +145,7 @@ def _state(voxel_map: VoxelMap) -> dict[str, np.ndarray]:
         ("depth_empty", lambda f, p: (replace(f, depth=np.full_like(f.depth, np.nan)), p)),
         ("prediction_mismatch", lambda f, p: (f, replace(p, stride=8))),
         ("prediction_not_finite", lambda f, p: (f, replace(p, embedding=p.embedding * np.float16(np.nan)))),
+        ("prediction_not_finite", lambda f, p: (f, replace(p, embedding=_with_one_bad_number(p.embedding)))),
         ("prediction_not_finite", lambda f, p: (f, replace(p, cell_confidence=p.cell_confidence * np.nan))),
         ("vocabulary_mismatch", lambda f, p: (f, replace(p, vocabulary_id="another"))),
         ("vocabulary_mismatch", lambda f, p: (f, replace(p, cell_labels=p.cell_labels + np.uint16(40)))),
