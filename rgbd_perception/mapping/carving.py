@@ -17,6 +17,7 @@ cells see past it, with a wider margin, in ``carve_misses`` frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,28 +59,41 @@ class SeenThrough:
     clear: NDArray[np.bool_]
 
 
+class CameraView(NamedTuple):
+    """The part of the map that a frame can see through: depths up to ``reach`` metres, within the ``planes``
+    (4, 3), from block ``low`` (3,) to block ``high`` (3,). ``to_camera`` (4, 4) leads there from the map."""
+
+    to_camera: NDArray[np.float64]
+    planes: NDArray[np.float64]
+    reach: float
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+
+
+def camera_view(samples: GridSamples, pose: NDArray[np.float64], config: MapConfig) -> CameraView:
+    """Of a frame from a camera at ``pose`` (4, 4) in the map."""
+    k, reach = samples.intrinsics, min(config.carve_range, float(samples.nearest.max()))
+    low, high = _corners_of_view(k, pose, reach, SIDE * config.voxel_size)
+    return CameraView(np.ascontiguousarray(np.linalg.inv(pose)), _side_planes(k), reach, low, high)
+
+
 def find_seen_through(
-    store: VoxelStore, samples: GridSamples, pose: NDArray[np.float64], phase: int, config: MapConfig
+    store: VoxelStore, samples: GridSamples, view: CameraView, phase: int, config: MapConfig
 ) -> SeenThrough:
     """Look at no more than ``config.carve_voxels`` voxels; reads nothing of ``store`` but its blocks.
 
     Where more are in view, the blocks take turns: ``phase`` (frame number) says whose it is.
     """
-    k = samples.intrinsics
-    reach = min(config.carve_range, float(samples.nearest.max()))
-    to_camera = np.ascontiguousarray(np.linalg.inv(pose))
-    edge = SIDE * config.voxel_size
-    low, high = _corners_of_view(k, pose, reach, edge)
-    blocks = store.blocks
+    k, blocks = samples.intrinsics, store.blocks
     numbers, places = np.empty(_MOST_PLACES, np.int32), np.empty((_MOST_PLACES, 3), np.int64)
     count = _blocks_in_view(
-        blocks.index.keys, blocks.index.rows, to_camera, _side_planes(k), edge, reach, low, high,
-        phase, numbers, places,
+        blocks.index.keys, blocks.index.rows, view.to_camera, view.planes, SIDE * config.voxel_size,
+        view.reach, view.low, view.high, phase, numbers, places,
     )  # fmt: skip
     keys, clear = np.empty(config.carve_voxels, np.int64), np.empty(config.carve_voxels, np.bool_)
     found = _see_through(
         blocks.bits, numbers[:count], places[:count], phase, samples.nearest, samples.depth,
-        k.fx, k.fy, k.cx, k.cy, to_camera, config.voxel_size, reach, keys, clear,
+        k.fx, k.fy, k.cx, k.cy, view.to_camera, config.voxel_size, view.reach, keys, clear,
     )  # fmt: skip
     return SeenThrough(keys[:found], clear[:found])
 

@@ -60,7 +60,13 @@ def sample_grid(frame: RgbdFrame, stride: int, run: Runner = run_in_turn) -> Gri
             _ROWS_FOR_TWO,
         )
     cosine = np.empty(shape, np.float32)
-    _viewing_cosines(depth, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy, cosine)
+    run(
+        lambda first, last: _viewing_cosines(
+            depth, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy, first, last, cosine
+        ),
+        intrinsics.height,
+        _ROWS_FOR_TWO,
+    )
     return GridSamples(depth, nearest, color, support, cosine, intrinsics)
 
 
@@ -182,9 +188,16 @@ def _neighbour(depth: NDArray[np.float32], row: int, column: int, down: int, rig
 
 @kernel
 def _viewing_cosines(
-    depth: NDArray[np.float32], fx: float, fy: float, cx: float, cy: float, cosine: NDArray[np.float32]
+    depth: NDArray[np.float32],
+    fx: float,
+    fy: float,
+    cx: float,
+    cy: float,
+    first_row: int,
+    last_row: int,
+    cosine: NDArray[np.float32],
 ) -> None:
-    for row in range(depth.shape[0]):
+    for row in range(first_row, last_row):
         for column in range(depth.shape[1]):
             cosine[row, column] = _UNKNOWN_COSINE
             z = depth[row, column]

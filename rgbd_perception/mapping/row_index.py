@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.jit import kernel
+from rgbd_perception.mapping.threads import Runner, run_in_turn
 
 _SLOTS_PER_ROW = 1.2
+_KEYS_FOR_TWO = 2048
+"""Fewer keys are looked for by one thread."""
 TOGETHER = 32
 """Keys that are looked for together: a table of a million rows is in no cache, and their waiting overlaps."""
 
@@ -146,10 +149,14 @@ class RowIndex:
         self.row_keys = row_keys
         self.slots = np.zeros(slot_count(row_keys.size), np.uint32)
 
-    def find(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+    def find(self, keys: NDArray[np.int64], run: Runner = run_in_turn) -> NDArray[np.int32]:
         """(n,) rows of the keys, -1 where a key is not there."""
-        rows = np.empty(keys.size, np.int32)
-        _find_all(self.slots, self.row_keys, np.ascontiguousarray(keys), rows)
+        rows, keys = np.empty(keys.size, np.int32), np.ascontiguousarray(keys)
+
+        def find(first: int, last: int) -> None:
+            _find_all(self.slots, self.row_keys, keys[first:last], rows[first:last])
+
+        run(find, keys.size, _KEYS_FOR_TWO)
         return rows
 
     def remove(self, rows: NDArray[np.int32]) -> None:

@@ -17,7 +17,7 @@ from rgbd_perception.errors import FrameDropped, UserError
 from rgbd_perception.frame import Prediction, RgbdFrame
 from rgbd_perception.mapping.block_contents import keep_only_plain
 from rgbd_perception.mapping.budget import budget
-from rgbd_perception.mapping.carving import SeenThrough, carve, find_seen_through
+from rgbd_perception.mapping.carving import CameraView, SeenThrough, camera_view, carve, find_seen_through
 from rgbd_perception.mapping.checks import check_prediction, checked_class_embeddings, half_embedding
 from rgbd_perception.mapping.config import MapConfig
 from rgbd_perception.mapping.embedding_query import answer_embeddings
@@ -119,6 +119,7 @@ class VoxelMap:
             check_prediction(frame, prediction, self.vocabulary, self._layers.features)
             converted = begin(lambda: half_embedding(prediction))
             samples = sample_grid(frame, prediction.stride, self._threads)
+            view = begin(lambda: camera_view(samples, pose, self.config))
             clock.lap("grid")
 
             groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
@@ -132,13 +133,13 @@ class VoxelMap:
             if embedding is not None:
                 with self._lock:
                     layers.start_features(embedding.shape[1], prediction.text_space)
-            known = layers.store.index.find(groups.keys)
+            known = layers.store.index.find(groups.keys, self._threads)
             pooled = layers.pool(known, groups, embedding, self._threads)
             clock.lap("pool")
 
             with self._lock:
                 rows, added, evicted = layers.enter(groups.keys, known, pose)
-                seen = self._look_through(samples, pose, begin)
+                seen = self._look_through(samples, view(), begin)
                 layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, pooled, self._threads)
             clock.lap("fuse")
 
@@ -337,13 +338,13 @@ class VoxelMap:
         """A JSON object of whoever makes the map, kept in its file."""
 
     def _look_through(
-        self, samples: GridSamples, pose: NDArray[np.float64], begin: Beside
+        self, samples: GridSamples, view: CameraView, begin: Beside
     ) -> Callable[[], SeenThrough] | None:
         """Begin to look for what is seen through, while the frame is blended into the voxels."""
         if not self.config.carve:
             return None
         store, frame, config = self._layers.store, self._frames, self.config
-        return begin(lambda: find_seen_through(store, samples, pose, frame, config))
+        return begin(lambda: find_seen_through(store, samples, view, frame, config))
 
     def _carve(self, seen: SeenThrough) -> int:
         with self._lock:

@@ -45,9 +45,10 @@ class Tile(NamedTuple):
 def as_axes(basis: NDArray[np.float32]) -> NDArray[np.int16]:
     """(d, D) basis, no row longer than 1 -> (D' / 2, d', 2) axes, filled up with zeros to whole tiles."""
     count, depth = basis.shape
-    wide = np.pad(basis, ((0, -count % LANES), (0, -depth % DEPTH)))
-    whole = np.rint(wide * _LENGTH).astype(np.int16)
-    return np.ascontiguousarray(whole.reshape(wide.shape[0], wide.shape[1] // 2, 2).transpose(1, 0, 2))
+    whole = np.zeros((count + -count % LANES, depth + -depth % DEPTH), np.int16)
+    whole[:count, :depth] = np.rint(basis * _LENGTH)
+    pairs = np.ascontiguousarray(whole.view(np.int32).T)
+    return pairs.view(np.int16).reshape(*pairs.shape, 2)
 
 
 @kernel
@@ -65,14 +66,22 @@ def tile_for(axes: NDArray[np.int16]) -> Tile:
 def put(vector: NDArray[np.float32], square: float, tile: Tile, k: int) -> None:
     """Write a ``vector`` (D,), whose length has this ``square``, as the ``k``-th of the tile."""
     pieces, units, _ = tile
-    length, depth = np.sqrt(np.float32(square)), vector.size
+    length, whole = np.sqrt(np.float32(square)), vector.size // DEPTH
     scale = _LENGTH / length if length > _LEAST else np.float32(0)
     units[k] = length / (_LENGTH * _LENGTH)
-    for piece in range(pieces.shape[0]):
-        for j in range(min(DEPTH, depth - piece * DEPTH)):
-            # Unsigned, so that no index can count from the end.
+    for piece in range(whole):
+        for j in range(DEPTH):
+            # Unsigned, so that no index can count from the end: that check would cost more than the rest.
             value = vector[np.uint64(piece) * np.uint64(DEPTH) + np.uint64(j)]
-            pieces[np.uint64(piece), k, j] = np.int16(np.rint(value * scale))
+            pieces[np.uint64(piece), k, j] = _nearest(value * scale)
+    for j in range(vector.size - whole * DEPTH):
+        pieces[whole, k, j] = _nearest(vector[whole * DEPTH + j] * scale)
+
+
+@kernel
+def _nearest(value: float) -> np.int16:
+    """By way of 32 bits: for these there is an instruction."""
+    return np.int16(np.int32(np.rint(value)))
 
 
 def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any, sums: Any) -> Any:
