@@ -68,8 +68,8 @@ class Blocks(NamedTuple):
 def _plain_entries(embeddings: NDArray[np.uint32]) -> NDArray[np.int32]:
     """Which entries of lists stand for voxels that are judged by their class."""
     count = 0
-    for embedding in embeddings:
-        count += (embedding >> _KIND) == _PLAIN_KIND
+    for i in range(embeddings.size):  # by index, so that it is done for many at once
+        count += (embeddings[i] >> _KIND) == _PLAIN_KIND
     entries = np.empty(count, np.int32)
     if count > 0:
         count = 0

@@ -18,7 +18,7 @@ LAYERS, MAP = "rgbd_perception.mapping.layers", "rgbd_perception.mapping.voxel_m
     [
         (f"{LAYERS}.EvidenceStore.fuse", f"{LAYERS}.SharedFeatures.blend"),
         (f"{MAP}.find_seen_through", f"{LAYERS}.SharedFeatures.blend"),
-        (f"{MAP}.checked_embedding", f"{MAP}.group_by_voxel"),
+        (f"{MAP}.half_embedding", f"{MAP}.group_by_voxel"),
     ],
 )
 @pytest.mark.parametrize("fails_too", [False, True])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rgbd_perception.frame import RgbdFrame
 from rgbd_perception.mapping import MapConfig, VoxelMap
+from rgbd_perception.mapping.carving import camera_view
 from rgbd_perception.mapping.grid import sample_grid
 from rgbd_perception.mapping.threads import Threads
 from rgbd_perception.sources.synthetic.sensor import SensorConfig, sense_depth
@@ -99,10 +100,11 @@ def test_fuse_then_see_through_returns_to_empty(yaw, distance, frames):
         voxel_map.integrate(*observe((backdrop, box), pose, index))
     assert len(voxel_map) > 10
     samples = sample_grid(observe((backdrop,), pose)[0], STRIDE)
+    view = camera_view(samples, pose, voxel_map.config)
     with Threads(1).beside() as begin:
         for _ in range(min(frames, voxel_map.config.carve_misses)):
             assert len(voxel_map) > 0
-            voxel_map._carve(voxel_map._look_through(samples, pose, begin)())
+            voxel_map._carve(voxel_map._look_through(samples, view, begin)())
     assert len(voxel_map) == 0
 
 
