@@ -129,9 +129,7 @@ def _find_parts(masks: NDArray[np.uint64], radius: int, first: NDArray[np.int32]
             any_left |= left[x] != _NONE
         while any_left:
             if count == parts.shape[0]:
-                more = np.empty((2 * count, SIDE), np.uint64)
-                more[:count] = parts
-                parts = more
+                parts = _with_room(parts)
             part, x = parts[count], 0
             part[:] = _NONE
             while left[x] == _NONE:
@@ -141,6 +139,17 @@ def _find_parts(masks: NDArray[np.uint64], radius: int, first: NDArray[np.int32]
             count += 1
     first[masks.shape[0]] = count
     return parts[:count]
+
+
+@kernel
+def _with_room(parts: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """For twice as many. One by one: to assign an array to a slice, numba compiles for six seconds the
+    message about arrays that do not fit, and all about strings that this takes."""
+    more = np.empty((2 * parts.shape[0], SIDE), np.uint64)
+    for part in range(parts.shape[0]):
+        for x in range(SIDE):
+            more[part, x] = parts[part, x]
+    return more
 
 
 @kernel

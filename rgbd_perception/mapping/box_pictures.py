@@ -11,6 +11,7 @@ from rgbd_perception.mapping.bits import count_bits
 from rgbd_perception.mapping.blocks import SIDE, write_keys
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.keys import BITS, MASK, OFFSET, bounds_of
+from rgbd_perception.mapping.sorting import sort
 
 _MOST_CELLS = 16
 """Places in a picture of the footprint for each voxel."""
@@ -110,7 +111,8 @@ def _columns(
 @kernel
 def _sorted_columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The columns of voxels that lie so far from each other that a picture of them would be mostly empty."""
-    codes = np.sort(keys >> BITS)
+    codes = keys >> BITS
+    sort(codes)
     firsts = np.empty(codes.size + 1, np.int64)
     count = 0
     for i in range(codes.size):
@@ -118,9 +120,10 @@ def _sorted_columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArr
             firsts[count] = i
             count += 1
     firsts[count] = codes.size
-    middles = np.empty((2, count))
+    middles, voxels = np.empty((2, count)), np.empty(count, np.int64)
     for place in range(count):
         code = codes[firsts[place]]
         middles[0, place] = (code >> BITS) - OFFSET + 0.5
         middles[1, place] = (code & MASK) - OFFSET + 0.5
-    return middles, np.diff(firsts[: count + 1])
+        voxels[place] = firsts[place + 1] - firsts[place]
+    return middles, voxels

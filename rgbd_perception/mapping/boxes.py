@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbd_perception.mapping.box_pictures import Pictures, pictures_of_keys
-from rgbd_perception.mapping.jit import kernel, readonly
+from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.selection import NO_NAN, ranked_by_weight
 from rgbd_perception.mapping.threads import Runner, run_in_turn
 
@@ -97,7 +97,7 @@ def oriented_boxes(
     the voxels on each side. Centres of voxels span, on average, the extent of the surface that was measured;
     a side is never thinner than a voxel.
     """
-    keys = readonly(keys, np.int64)
+    keys = np.array(keys, np.int64)  # as those of blocks, so that the kernels are compiled once
     count = starts.size
     boxes = BoxArrays(np.empty((count, 3)), np.empty((count, 3)), np.empty(count))
 
