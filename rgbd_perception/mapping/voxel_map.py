@@ -119,7 +119,7 @@ class VoxelMap:
             check_prediction(frame, prediction, self.vocabulary, self._layers.features)
             converted = begin(lambda: half_embedding(prediction))
             samples = sample_grid(frame, prediction.stride, self._threads)
-            view = begin(lambda: camera_view(samples, pose, self.config))
+            prepared = begin(lambda: camera_view(samples, pose, self.config))
             clock.lap("grid")
 
             groups = group_by_voxel(samples, pose, prediction.cell_confidence, self.config)
@@ -135,11 +135,12 @@ class VoxelMap:
                     layers.start_features(embedding.shape[1], prediction.text_space)
             known = layers.store.index.find(groups.keys, self._threads)
             pooled = layers.pool(known, groups, embedding, self._threads)
+            view = prepared()
             clock.lap("pool")
 
             with self._lock:
                 rows, added, evicted = layers.enter(groups.keys, known, pose)
-                seen = self._look_through(samples, view(), begin)
+                seen = self._look_through(samples, view, begin)
                 layers.fuse(rows, groups, samples, frame.stamp_ns, prediction, pooled, self._threads)
             clock.lap("fuse")
 
