@@ -13,7 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-_IMPORT = re.compile(r"^\s*(?:from|import)\s+(\w[\w.]*)", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:import\s+(?P<whole>\w[\w.]*)|from\s+(?P<source>\w[\w.]*)\s+import\s+(?P<names>\([^)]*\)|.*))",
+    re.MULTILINE,
+)
 
 
 class _Source(NamedTuple):
@@ -48,7 +51,22 @@ def _read(file: Path, root: Path | None) -> _Source:
         text = file.read_bytes()
     except OSError:
         text = b""
-    names = _IMPORT.findall(text.decode(errors="replace")) if root else ()
-    stems = (root.joinpath(*name.split(".")) for name in names) if root else ()
-    files = (path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py"))
-    return _Source(hashlib.sha256(text).digest(), tuple(path for path in files if path.is_file()))
+    imports = _IMPORT.finditer(text.decode(errors="replace")) if root else ()
+    files = tuple(path for found in imports for path in _imported(found, root)) if root else ()
+    return _Source(hashlib.sha256(text).digest(), files)
+
+
+def _imported(statement: re.Match[str], root: Path) -> list[Path]:
+    """Files of the modules that a statement names; of a package where it names something else in it."""
+    if statement["whole"]:
+        return _files_of(statement["whole"], root)
+    names = [part.split()[0] for part in statement["names"].strip("()").split(",") if part.strip()]
+    modules = [_files_of(f"{statement['source']}.{name}", root) for name in names]
+    named = [path for files in modules for path in files]
+    return named if all(modules) else named + _files_of(statement["source"], root)
+
+
+@cache
+def _files_of(module: str, root: Path) -> list[Path]:
+    stem = root.joinpath(*module.split("."))
+    return [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
