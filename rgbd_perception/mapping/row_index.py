@@ -1,9 +1,10 @@
 """Hash from voxel keys to rows that keeps no keys of its own: those of the rows serve for comparing.
 
-Open addressing with linear probing; deletion shifts followers back, so there are no tombstones. The table has
-its final size from the start: nothing is ever entered anew, and no update pays for growth. A slot holds
-row + 1, or 0, in as many bits as the rows need, and in the others a tag, bits of the key's hash: of a million
-keys that lie scattered in memory only the right one is looked at.
+Open addressing with linear probing, the latest key first (Poblete and Munro 1989, "Last-come-first-served
+hashing"); deletion shifts followers back, so there are no tombstones. The table has its final size from the
+start: nothing is ever entered anew, and no update pays for growth. A slot holds row + 1, or 0, in as many
+bits as the rows need, and in the others a tag, bits of the key's hash: of a million keys that lie scattered
+in memory only the right one is looked at.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _KEYS_FOR_TWO = 2048
 """Fewer keys are looked for by one thread."""
 TOGETHER = 32
 """Keys that are looked for together: a table of a million rows is in no cache, and their waiting overlaps."""
+_ANOTHER = -2
+"""The tag of a key was that of another one."""
 
 
 @kernel
@@ -75,24 +78,51 @@ def find_voxel(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], key: int)
 
 
 @kernel
-def find_at_home(
+def find_together(
     slots: NDArray[np.uint32], row_keys: NDArray[np.int64], keys: NDArray[np.int64], rows: NDArray[np.int32]
 ) -> None:
-    """Rows of at most TOGETHER keys that lie in the slot where they belong; -1 for the others, which may be
-    in another one."""
+    """Write the rows of at most TOGETHER keys, -1 for those that are not there.
+
+    In loops of their own: all slots are on their way from memory before the first is looked at, and so are
+    the keys of all rows whose tags fit.
+    """
     row_bits = _row_bits(row_keys.size)
-    for i in range(keys.size):  # two loops without branches: no load waits for the one before
-        rows[i] = _row_of(slots[_home(_scattered(keys[i]), slots.size)], row_bits)
     for i in range(keys.size):
-        rows[i] = rows[i] if row_keys[max(rows[i], 0)] == keys[i] else -1
+        rows[i] = slots[_home(_scattered(keys[i]), slots.size)]
+    for i in range(keys.size):
+        rows[i] = _first_with_tag(slots, _scattered(keys[i]), np.uint32(rows[i]), row_bits)
+    for i in range(keys.size):
+        row = rows[i]
+        rows[i] = row if row < 0 or row_keys[max(row, 0)] == keys[i] else _ANOTHER
+    for i in range(keys.size):
+        if rows[i] == _ANOTHER:
+            rows[i] = find_voxel(slots, row_keys, keys[i])
+
+
+@kernel
+def _first_with_tag(
+    slots: NDArray[np.uint32], scattered: np.uint64, content: np.uint32, row_bits: np.uint64
+) -> int:
+    """Row in the first slot from home on, whose ``content`` is known, that has the tag of a key; or -1."""
+    tag, slot = _tag(scattered, row_bits), _home(scattered, slots.size)
+    while content != 0:
+        if _tag(np.uint64(content), row_bits) == tag:
+            return _row_of(content, row_bits)
+        slot = slot + 1 if slot + 1 < slots.size else 0
+        content = slots[slot]
+    return -1
 
 
 @kernel
 def put_voxel(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], key: int, row: int) -> int:
-    """Row already kept for ``key``, or ``row`` after entering it: then write ``row_keys[row]``."""
+    """Row already kept for ``key``, or ``row`` after entering it: then write ``row_keys[row]``.
+
+    The latest takes the slot where it belongs, and all from there on to the next free slot move on by one:
+    what came last, which is most of what a camera sees, is found at once, however full the table.
+    """
     scattered, row_bits = _scattered(key), _row_bits(row_keys.size)
-    tag = _tag(scattered, row_bits)
-    slot = _home(scattered, slots.size)
+    tag, home = _tag(scattered, row_bits), _home(scattered, slots.size)
+    slot = home
     while slots[slot] != 0:
         if _tag(np.uint64(slots[slot]), row_bits) == tag:
             kept = _row_of(slots[slot], row_bits)
@@ -101,7 +131,11 @@ def put_voxel(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], key: int, 
         slot += 1
         if slot == slots.size:
             slot = 0
-    slots[slot] = np.uint32(tag | np.uint64(row + 1))
+    while slot != home:
+        before = slot - 1 if slot > 0 else slots.size - 1
+        slots[slot] = slots[before]
+        slot = before
+    slots[home] = np.uint32(tag | np.uint64(row + 1))
     return row
 
 
@@ -133,10 +167,7 @@ def _find_all(
 ) -> None:
     for first in range(0, keys.size, TOGETHER):
         last = min(first + TOGETHER, keys.size)
-        find_at_home(slots, row_keys, keys[first:last], rows[first:last])
-        for i in range(first, last):
-            if rows[i] < 0:
-                rows[i] = find_voxel(slots, row_keys, keys[i])
+        find_together(slots, row_keys, keys[first:last], rows[first:last])
 
 
 class RowIndex:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgbd_perception.mapping.keys import NO_KEY
-from rgbd_perception.mapping.row_index import slot_count
+from rgbd_perception.mapping.row_index import _home, _row_bits, _row_of, _scattered, slot_count
 from rgbd_perception.mapping.store import VoxelStore
 
 CAPACITY = 40
@@ -43,3 +43,19 @@ def test_it_finds_what_a_dict_would(steps):
 def test_the_table_always_has_an_empty_slot():
     for rows in (1, 2, 10, 1000, 123_457):
         assert slot_count(rows) > rows
+
+
+def test_the_latest_voxels_lie_where_they_belong_however_full_the_table_is():
+    store = VoxelStore(5000)
+    rng = np.random.default_rng(3)
+    keys = rng.choice(1 << 40, 5000, replace=False)
+    store.insert(keys[:4950])
+    rows, _ = store.insert(keys[4950:])
+    at_home = [_row_at_home(store, key) == row for key, row in zip(keys[4950:], rows, strict=True)]
+    assert np.mean(at_home) > 0.7
+    assert np.array_equal(store.key[store.index.find(keys)], keys)
+
+
+def _row_at_home(store: VoxelStore, key: int) -> int:
+    slots, row_bits = store.index.slots, np.uint64(_row_bits(store.key.size))
+    return _row_of(slots[_home(np.uint64(_scattered(key)), slots.size)], row_bits)
