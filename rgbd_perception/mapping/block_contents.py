@@ -33,7 +33,7 @@ from rgbd_perception.mapping.block_lists import (
 )
 from rgbd_perception.mapping.blocks import SIDE, corner_of, write_keys
 from rgbd_perception.mapping.jit import kernel
-from rgbd_perception.mapping.row_index import TOGETHER, find_together
+from rgbd_perception.mapping.row_index import find_all
 from rgbd_perception.mapping.snapshot import Snapshot
 from rgbd_perception.mapping.store import VoxelStore
 from rgbd_perception.mapping.threads import Runner
@@ -250,9 +250,7 @@ def _rows_in_half(
 ) -> int:
     """Write the keys and the rows of the voxels in half a block, return how many."""
     count = write_keys(corner, bits, first_word, first_word + WORDS, keys)
-    for first in range(0, count, TOGETHER):
-        last = min(first + TOGETHER, count)
-        find_together(slots, row_keys, keys[first:last], rows[first:last])
+    find_all(slots, row_keys, keys[:count], rows[:count])
     return count
 
 

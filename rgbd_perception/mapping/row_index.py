@@ -18,7 +18,7 @@ from rgbd_perception.mapping.threads import Runner, run_in_turn
 _SLOTS_PER_ROW = 1.2
 _KEYS_FOR_TWO = 2048
 """Fewer keys are looked for by one thread."""
-TOGETHER = 32
+_TOGETHER = 32
 """Keys that are looked for together: a table of a million rows is in no cache, and their waiting overlaps."""
 _ANOTHER = -2
 """The tag of a key was that of another one."""
@@ -78,10 +78,10 @@ def find_voxel(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], key: int)
 
 
 @kernel
-def find_together(
+def _find_together(
     slots: NDArray[np.uint32], row_keys: NDArray[np.int64], keys: NDArray[np.int64], rows: NDArray[np.int32]
 ) -> None:
-    """Write the rows of at most TOGETHER keys, -1 for those that are not there.
+    """Write the rows of at most _TOGETHER keys, -1 for those that are not there.
 
     In loops of their own: all slots are on their way from memory before the first is looked at, and so are
     the keys of all rows whose tags fit.
@@ -159,15 +159,16 @@ def _remove(slots: NDArray[np.uint32], row_keys: NDArray[np.int64], rows: NDArra
 
 
 @kernel
-def _find_all(
+def find_all(
     slots: NDArray[np.uint32],
     row_keys: NDArray[np.int64],
     keys: NDArray[np.int64],
     rows: NDArray[np.int32],
 ) -> None:
-    for first in range(0, keys.size, TOGETHER):
-        last = min(first + TOGETHER, keys.size)
-        find_together(slots, row_keys, keys[first:last], rows[first:last])
+    """Write the rows of the keys (n,), -1 for those that are not there."""
+    for first in range(0, keys.size, _TOGETHER):
+        last = min(first + _TOGETHER, keys.size)
+        _find_together(slots, row_keys, keys[first:last], rows[first:last])
 
 
 class RowIndex:
@@ -185,7 +186,7 @@ class RowIndex:
         rows, keys = np.empty(keys.size, np.int32), np.ascontiguousarray(keys)
 
         def find(first: int, last: int) -> None:
-            _find_all(self.slots, self.row_keys, keys[first:last], rows[first:last])
+            find_all(self.slots, self.row_keys, keys[first:last], rows[first:last])
 
         run(find, keys.size, _KEYS_FOR_TWO)
         return rows
