@@ -7,7 +7,7 @@ sums wait for each other half as often. How many vectors fit is up to the regist
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,10 +74,32 @@ def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any,
 
 
 def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    vector = ir.VectorType(ir.FloatType(), REGISTER)
     made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
-    numbers, columns, sums = (array.data for array in made)
+
+    def add_product(total: Any, number: Any, part: Any) -> Any:
+        return builder.fadd(builder.fmul(number, part, flags=FAST), total, flags=FAST)
+
     width = builder.extract_value(made[1].shape, 1)
+    grow_tile(
+        builder, arguments, [array.data for array in made], width, DEPTH,
+        ir.VectorType(ir.FloatType(), REGISTER), add_product,
+    )  # fmt: skip
+    return context.get_dummy_value()
+
+
+def grow_tile(
+    builder: Any,
+    arguments: Sequence[Any],
+    arrays: Sequence[Any],
+    width: Any,
+    steps: int,
+    vector: ir.VectorType,
+    add_product: Callable[[Any, Any, Any], Any],
+) -> None:
+    """The loop of an intrinsic with the ``arguments`` of ``_add_tile``: ``arrays`` are where the numbers of
+    the piece, the axes and the sums begin, the last two with rows of ``width`` elements;
+    add_product(total, number, part) adds a repeated number times a register of axes."""
+    numbers, columns, sums = arrays
 
     def register_at(data: Any, row: Any, part: int) -> Any:
         column = builder.add(arguments[3], constant(part * REGISTER))
@@ -87,16 +109,15 @@ def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -
         row = builder.add(arguments[2], step)
         across = [builder.load(register_at(columns, row, part), align=4) for part in range(ACROSS)]
         each = [
-            builder.load(builder.gep(numbers, [builder.add(constant(k * DEPTH), step)]))
+            builder.load(builder.gep(numbers, [builder.add(constant(k * steps), step)]))
             for k in range(VECTORS)
         ]
         spread = [repeated(builder, number, REGISTER) for number in each]
-        products = [builder.fmul(number, part, flags=FAST) for number in spread for part in across]
-        return [builder.fadd(*pair, flags=FAST) for pair in zip(products, totals, strict=True)]
+        factors = [(number, part) for number in spread for part in across]
+        return [add_product(total, *pair) for total, pair in zip(totals, factors, strict=True)]
 
     places = [register_at(sums, constant(k), part) for k in range(VECTORS) for part in range(ACROSS)]
-    grow_in_registers(builder, places, DEPTH, grow)
-    return context.get_dummy_value()
+    grow_in_registers(builder, places, steps, grow)
 
 
 _add_products: Any = intrinsic(_add_tile)

@@ -7,7 +7,6 @@ overflows, because none is larger than the product of the lengths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +17,8 @@ from numpy.typing import NDArray
 from rgbd_perception.mapping.jit import kernel
 from rgbd_perception.mapping.pair_products import WORD, added_pairs, halves, words
 from rgbd_perception.mapping.products import DEPTH
-from rgbd_perception.mapping.projection import ACROSS, LANES, REGISTER, VECTORS
-from rgbd_perception.mapping.register_tiles import (
-    array_data,
-    constant,
-    grow_in_registers,
-    repeated,
-    vector_at,
-)
+from rgbd_perception.mapping.projection import LANES, REGISTER, VECTORS, grow_tile
+from rgbd_perception.mapping.register_tiles import array_data
 
 _LENGTH = np.float32((1 << 15) - 64)
 """Of every vector and every axis. Rounding adds up to a half for each of the numbers."""
@@ -89,29 +82,16 @@ def _add_tile(typing_context: Any, piece: Any, axes: Any, first: Any, lane: Any,
 
 def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     made = [array_data(context, builder, signature, arguments, i) for i in (0, 1, 4)]
-    numbers, columns, sums = (builder.bitcast(array.data, WORD.as_pointer()) for array in made)
-    width = builder.extract_value(made[1].shape, 1)
-
-    def register_at(data: Any, row: Any, part: int) -> Any:
-        column = builder.add(arguments[3], constant(part * REGISTER))
-        return vector_at(builder, data, builder.add(builder.mul(row, width), column), words(REGISTER))
+    arrays = [builder.bitcast(array.data, WORD.as_pointer()) for array in made]
 
     def pairs(word: Any) -> Any:
         return builder.bitcast(word, halves(2 * REGISTER))
 
-    def grow(step: Any, totals: Sequence[Any]) -> list[Any]:
-        row = builder.add(arguments[2], step)
-        across = [pairs(builder.load(register_at(columns, row, part), align=4)) for part in range(ACROSS)]
-        each = [
-            builder.load(builder.gep(numbers, [builder.add(constant(k * _PAIRS), step)]))
-            for k in range(VECTORS)
-        ]
-        spread = [pairs(repeated(builder, word, REGISTER)) for word in each]
-        products = [added_pairs(builder, own, part, REGISTER) for own in spread for part in across]
-        return [builder.add(*pair) for pair in zip(totals, products, strict=True)]
+    def add_product(total: Any, number: Any, part: Any) -> Any:
+        return builder.add(total, added_pairs(builder, pairs(number), pairs(part), REGISTER))
 
-    places = [register_at(sums, constant(k), part) for k in range(VECTORS) for part in range(ACROSS)]
-    grow_in_registers(builder, places, _PAIRS, grow)
+    width = builder.extract_value(made[1].shape, 1)
+    grow_tile(builder, arguments, arrays, width, _PAIRS, words(REGISTER), add_product)
     return context.get_dummy_value()
 
 
